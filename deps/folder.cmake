@@ -1,0 +1,11 @@
+# One static library per folder of src/, so that the linker enforces DESIGN's table of folders.
+# penstock_folder(NAME DEPENDS folder... THIRD_PARTY dep_x...)
+function(penstock_folder NAME)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;THIRD_PARTY" ${ARGN})
+  file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${NAME}/*.c)
+  add_library(${NAME} STATIC ${SOURCES})
+  set_target_properties(${NAME} PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME penstock_${NAME})
+  target_include_directories(${NAME} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(${NAME} PRIVATE penstock_warnings)
+  target_link_libraries(${NAME} PUBLIC ${ARG_DEPENDS} ${ARG_THIRD_PARTY})
+endfunction()

@@ -1,0 +1,31 @@
+/* Objects of one size from big blocks, with a LIFO free list: no malloc in the steady state.
+ * A slab belongs to one worker. Acquire cannot return NULL below the limit (it aborts when
+ * memory is out); at the limit it returns NULL and the caller answers "busy". Freed objects are
+ * poisoned under AddressSanitizer. */
+#ifndef BASE_SLAB_H
+#define BASE_SLAB_H
+
+#include "base/assert.h"
+
+#include <stddef.h>
+
+struct slab_block;
+
+struct slab {
+    const char *name;
+    size_t object_len;
+    size_t per_block;
+    size_t used;  /* objects handed out now */
+    size_t limit; /* objects at most; 0 = no limit of its own */
+    void *free;
+    struct slab_block *blocks;
+};
+
+void slab_init(struct slab *s, const char *name, size_t object_len, size_t limit);
+/* Asserts that every object came back. */
+void slab_fini(struct slab *s);
+/* Not zeroed. NULL only at the limit. */
+void *slab_acquire(struct slab *s);
+void slab_release(struct slab *s, void *object);
+
+#endif

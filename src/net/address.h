@@ -1,0 +1,29 @@
+/* Socket addresses as values: IPv4, IPv6 or a unix path. */
+#ifndef NET_ADDRESS_H
+#define NET_ADDRESS_H
+
+#include "base/assert.h"
+#include "base/slice.h"
+
+#include <sys/socket.h>
+
+struct net_address {
+    struct sockaddr_storage sa;
+    socklen_t len;
+};
+
+#define NET_ADDRESS_TEXT_MAX 128
+
+/* "127.0.0.1:8080", "[::]:8080", "unix:/run/x.sock": 0 or ERR_INVALID. No names: those go to
+ * net/resolver.h. */
+MUST_CHECK int net_address_parse(struct slice text, struct net_address *out);
+/* NUL-terminated, with the port. */
+void net_address_format(const struct net_address *a, char out[NET_ADDRESS_TEXT_MAX]);
+/* The IP alone (or "unix"), for sourceIp. */
+void net_address_format_ip(const struct net_address *a, char out[NET_ADDRESS_TEXT_MAX]);
+int net_address_is_unix(const struct net_address *a);
+int net_address_is_loopback(const struct net_address *a);
+void net_address_set_port(struct net_address *a, uint16_t port);
+uint16_t net_address_port(const struct net_address *a);
+
+#endif

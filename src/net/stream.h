@@ -1,0 +1,125 @@
+/* A byte stream on the loop: TCP or unix socket, plain or TLS, one interface.
+ *
+ * Embedded in its owner. Happy path of a client: stream_init, stream_connect -> on_open(0) ->
+ * stream_write / on_data ... -> stream_close -> on_close. Of a server: the listener calls
+ * stream_init and stream_accept -> on_open(0) (after the TLS handshake where there is one) ->
+ * ...
+ *
+ * Rules:
+ * - No event is delivered from inside a stream_* call: errors met there arrive in a later turn.
+ * - Data in on_data lies in the loop's shared read buffer (or the TLS engine's plaintext
+ * buffer): valid during the call only, and the owner may write into it.
+ * - Writes are copied, corked and sent once per turn (LOOP_RANK_FLUSH); what the socket does
+ * not take stays queued. The owner bounds the queue: it reads stream_queued() and stops
+ * producing above its own limit until on_drain.
+ * - After on_end no more data comes. on_end(0) is a clean end (FIN, or close_notify under TLS);
+ *   a FIN without close_notify is on_end(ERR_CLOSED); anything else is an error code. The owner
+ * may still write after on_end(0) (half-close), and must call stream_close in the end.
+ * - on_close is the last event and the only place where the owner may free or reuse the memory.
+ */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include "base/buffer.h"
+#include "base/list.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
+#include "net/address.h"
+
+struct stream;
+struct tls_context;
+struct tls_engine;
+struct tls_session_cache;
+
+struct stream_events {
+    void (*on_open)(struct stream *s, int error);
+    void (*on_data)(struct stream *s, char *data, size_t len);
+    void (*on_end)(struct stream *s, int error);
+    void (*on_drain)(struct stream *s); /* the queue is empty again; may be NULL */
+    void (*on_close)(struct stream *s);
+};
+
+/* Per loop: the flush list and what the streams of the loop share. Owned by the worker. */
+struct stream_hub {
+    struct loop *loop;
+    struct loop_duty flush;
+    struct list dirty; /* streams with bytes to send this turn */
+    struct list open;  /* every stream between init and on_close */
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    uint64_t write_calls;
+};
+
+struct stream {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    const struct stream_events *events;
+    struct stream_hub *hub;
+    struct list_node node;       /* in hub->open */
+    struct list_node dirty_node; /* in hub->dirty */
+    struct buffer out;           /* bytes for the socket (ciphertext under TLS) */
+    struct buffer plain;         /* TLS only: bytes to encrypt at the flush */
+    struct tls_engine *tls;      /* owned; NULL on a plain stream */
+    uv_write_t write;
+    uv_connect_t connect;
+    int error; /* first error; reported once */
+    uint8_t state;
+    unsigned writing : 1;
+    unsigned reading : 1;
+    unsigned ended : 1;
+    unsigned shut : 1; /* shutdown asked for: FIN after the queue */
+};
+
+void stream_hub_init(struct stream_hub *hub, struct loop *l);
+/* Every stream must have closed. */
+void stream_hub_fini(struct stream_hub *hub);
+
+/* Zeroes and registers; nothing is open yet. */
+void stream_init(struct stream *s, struct stream_hub *hub, const struct stream_events *events);
+
+struct stream_tls {
+    struct tls_context *context;        /* NULL = plain */
+    const char *server_name;            /* client: SNI and the name that is verified */
+    struct tls_session_cache *sessions; /* client: resumption; may be NULL */
+};
+
+/* 0: on_open follows exactly once, unless stream_close comes first. Else a code, and the caller
+ * still owes stream_close. TCP_NODELAY is set. The owner keeps its own connect deadline. */
+MUST_CHECK int stream_connect(struct stream *s, const struct net_address *to,
+                              const struct stream_tls *tls);
+/* Takes over an accepted descriptor; on_open follows as with stream_connect. */
+MUST_CHECK int stream_accept(struct stream *s, int fd, const struct stream_tls *tls);
+
+/* Copies into the queue; sent before the loop polls. 0, ERR_NOMEM, or ERR_CLOSED after an
+ * error. */
+MUST_CHECK int stream_write(struct stream *s, struct slice bytes);
+/* Room for `len` bytes at the end of the queue, to be filled by the caller and counted with
+ * stream_wrote: the way to write without a copy. NULL when memory is out. */
+char *stream_reserve(struct stream *s, size_t len);
+void stream_wrote(struct stream *s, size_t len);
+/* Bytes not yet handed to the kernel. */
+size_t stream_queued(const struct stream *s);
+
+/* Reading is on after on_open. Stopping is what makes the peer wait. */
+void stream_read_stop(struct stream *s);
+void stream_read_start(struct stream *s);
+
+/* close_notify and FIN once the queue is out; reading goes on. */
+void stream_shutdown(struct stream *s);
+/* Drops what is queued; on_close in a later turn. Idempotent. */
+void stream_close(struct stream *s);
+int stream_closing(const struct stream *s);
+
+/* The peer's address, "203.0.113.7:5123", "[::1]:80" or "unix"; written NUL-terminated. */
+void stream_peer(const struct stream *s, struct net_address *peer);
+/* TLS facts for logs, NULL on a plain stream: the reason of a failed handshake or verification.
+ */
+const char *stream_tls_reason(const struct stream *s);
+/* Whether the TLS handshake resumed a session. */
+int stream_tls_resumed(const struct stream *s);
+
+#endif

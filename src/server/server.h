@@ -1,0 +1,108 @@
+/* The HTTP front end of one worker: accepts, parses, bounds, answers in order, drains.
+ *
+ * The owner gives a vtable. Per request: on_head (may refuse or set a body limit), then
+ * on_request with the whole request; the owner answers with server_respond, now or in a later
+ * turn, exactly once; or, when the client has left, gets on_abandon instead and must not answer
+ * (its work goes on: a client that left does not undo its write). Pipelined requests of one
+ * connection are given out up to `pipeline_depth` at a time and answered in order. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "base/arena.h"
+#include "http/message.h"
+#include "http/request_parser.h"
+#include "loop/loop.h"
+#include "net/address.h"
+#include "net/stream.h"
+
+struct server;
+struct server_request;
+
+struct server_options {
+    struct http_limits http;
+    size_t connections;    /* at the limit accept pauses; peers wait in the backlog */
+    size_t pipeline_depth; /* requests of one connection handed out at a time; 32 */
+    size_t out_bytes;      /* unsent answer bytes of a connection: reading pauses; 262144 */
+    size_t request_bytes;  /* bytes of requests in memory, all connections; 268435456 */
+    uint64_t header_timeout_ms; /* from the first byte to the end of the head: 408; 10000 */
+    uint64_t body_timeout_ms;   /* without enough progress: 408; 10000 */
+    size_t body_min_rate;       /* bytes per second, averaged over a timeout window; 100 */
+    uint64_t
+        first_byte_timeout_ms; /* a new connection without a byte: closed silently; 10000 */
+    uint64_t idle_timeout_ms;  /* between requests; 75000 */
+    uint64_t write_timeout_ms; /* an answer the client does not read; 30000 */
+    uint64_t linger_ms;        /* after an error answer: drain at most this long; 2000 */
+    size_t linger_bytes;       /* and this much; 65536 */
+};
+
+extern const struct server_options server_options_default;
+
+struct server_events {
+    /* 0 to go on; else a status: the server answers it with `server_error_body` and closes. Set
+     * *body_limit (it comes in as the default) to bound this request's body. May be NULL. */
+    unsigned (*on_head)(void *owner, const struct http_request *head, size_t *body_limit);
+    void (*on_request)(void *owner, struct server_request *r);
+    /* The client left before the answer; r->owner_data is still there, r is gone afterwards. */
+    void (*on_abandon)(void *owner, struct server_request *r);
+    /* Every answer that went out, for the access log and the counters; may be NULL. The request
+     * is NULL when the head could not be parsed. */
+    void (*on_answered)(void *owner, const struct server_request *r, unsigned status,
+                        size_t body_bytes, const char *reason);
+};
+
+/* What the owner sees of a request. Slab object with an embedded first arena chunk: everything
+ * in `http` has been copied into `arena` and lives until the answer or on_abandon. */
+struct server_request {
+    struct http_request http;
+    struct arena arena;
+    struct server_conn *conn;
+    struct net_address peer; /* who connected (the proxy's client with PROXY protocol) */
+    uint64_t start_ns;       /* first byte of the request, monotonic */
+    char request_id[37];     /* UUID; x-amzn-requestid */
+    void *owner_data;
+    struct list_node node;
+    int answered;
+};
+
+/* listeners are added with server_listen. NULL only when memory is out. */
+struct server *server_new(struct loop *l, struct stream_hub *hub,
+                          const struct server_options *options,
+                          const struct server_events *events, void *owner);
+/* fd: a listening socket, owned from then on. tls NULL = plain. */
+MUST_CHECK int server_listen(struct server *s, int fd, struct tls_context *tls);
+
+struct server_answer {
+    unsigned status;
+    struct slice content_type;
+    const struct http_header *headers;
+    size_t header_count;
+    struct slice body;
+    const char *reason; /* for the log: why refused; NULL when all is well. Static string. */
+    int close;          /* close the connection after this answer */
+};
+
+/* Copies everything. The request is gone afterwards. An answer that must not be sent (a header
+ * with CR or LF, a status out of 200..599) becomes 500 {"message":"Internal server error"}. */
+void server_respond(struct server_request *r, const struct server_answer *answer);
+
+/* {"message":"..."} for a status, as API Gateway words it; static memory. */
+struct slice server_error_body(unsigned status);
+
+/* New connections are no longer accepted, idle ones close, answers carry Connection: close.
+ * on_drained (may be NULL) runs once no connection is left. */
+void server_drain(struct server *s, void (*on_drained)(void *owner));
+/* Closes everything at once; on_closed runs when the memory can go: then server_free. */
+void server_close(struct server *s, void (*on_closed)(void *owner));
+void server_free(struct server *s);
+
+struct server_counts {
+    size_t connections;
+    size_t requests_in_flight;
+    uint64_t accepted;
+    uint64_t requests;
+    uint64_t refused; /* by the parser or a limit */
+    uint64_t timeouts;
+};
+void server_count(const struct server *s, struct server_counts *out);
+
+#endif
