@@ -11,3 +11,9 @@ if(PENSTOCK_SANITIZE)
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${PENSTOCK_SANITIZE})
 endif()
+
+# The fuzzers want every folder instrumented for coverage.
+if(PENSTOCK_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()
