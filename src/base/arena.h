@@ -23,6 +23,10 @@ struct arena {
 void arena_init(struct arena *a, void *first, size_t first_len, size_t limit);
 /* Frees every chunk but the first; the arena can be used again. */
 void arena_reset(struct arena *a);
+/* The end of an arena whose first chunk outlives it (on the stack): frees the rest and gives
+ * the first chunk back unpoisoned. A first chunk that comes from a slab or malloc and goes back
+ * there needs arena_reset only. */
+void arena_fini(struct arena *a);
 /* 16-byte aligned, not zeroed. NULL beyond the limit or out of memory. */
 void *arena_alloc(struct arena *a, size_t len);
 void *arena_zalloc(struct arena *a, size_t len);
