@@ -1,0 +1,91 @@
+/* Happy path: request -> page -> answer in the same turn; nothing here waits.
+ * Failure modes: unknown page 404, wrong method 405; limits and time-outs are the server's. */
+#include "app/admin.h"
+
+#include "base/error.h"
+#include "http/url.h"
+
+#include <stdlib.h>
+
+#define ADMIN_CONNECTIONS 64
+
+struct admin {
+    struct admin_options options;
+    struct server *server;
+    struct buffer page;
+};
+
+static void answer(struct server_request *r, unsigned status, struct slice body) {
+    struct server_answer a = {
+        .status = status, .content_type = SLICE("application/json"), .body = body};
+    server_respond(r, &a);
+}
+
+static void answer_ready(struct admin *a, struct server_request *r) {
+    buffer_reset(&a->page, 4096);
+    int error = buffer_append_slice(&a->page, SLICE("{\"status\":\"not ready\",\"reasons\":["));
+    ASSERT(error == 0);
+    if (a->options.not_ready(a->options.arg, &a->page) == 0) {
+        answer(r, 200, SLICE("{\"status\":\"ready\"}\n"));
+        return;
+    }
+    error = buffer_append_slice(&a->page, SLICE("]}\n"));
+    ASSERT(error == 0);
+    answer(r, 503, buffer_slice(&a->page));
+}
+
+static void on_request(void *owner, struct server_request *r) {
+    struct admin *a = owner;
+    struct url_target target;
+
+    if (url_split_target(r->http.target, &target) != 0) {
+        answer(r, 400, server_error_body(400));
+    } else if (r->http.method != HTTP_GET_ && r->http.method != HTTP_HEAD_) {
+        answer(r, 405, server_error_body(405));
+    } else if (slice_eq(target.path, SLICE("/healthz"))) {
+        answer(r, 200, SLICE("{\"status\":\"ok\"}\n"));
+    } else if (slice_eq(target.path, SLICE("/readyz"))) {
+        answer_ready(a, r);
+    } else {
+        answer(r, 404, server_error_body(404));
+    }
+}
+
+static void on_abandon(void *owner, struct server_request *r) {
+    (void)owner;
+    (void)r;
+}
+
+static const struct server_events admin_events = {.on_request = on_request,
+                                                  .on_abandon = on_abandon};
+
+struct admin *admin_new(struct loop *l, struct stream_hub *hub, int fd,
+                        const struct admin_options *options) {
+    struct admin *a = calloc(1, sizeof *a);
+    struct server_options server = server_options_default;
+
+    ASSERT(a != NULL);
+    a->options = *options;
+    server.connections = ADMIN_CONNECTIONS;
+    server.http.body_bytes = 1;
+    a->server = server_new(l, hub, &server, &admin_events, a);
+    ASSERT(a->server != NULL);
+    int error = server_listen(a->server, fd, NULL);
+    ASSERT(error == 0);
+    return a;
+}
+
+static void on_server_closed(void *owner) {
+    struct admin *a = owner;
+    a->options.on_closed(a->options.arg);
+}
+
+void admin_close(struct admin *a) {
+    server_close(a->server, on_server_closed);
+}
+
+void admin_free(struct admin *a) {
+    server_free(a->server);
+    buffer_fini(&a->page);
+    free(a);
+}

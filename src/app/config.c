@@ -1,0 +1,221 @@
+#include "app/config.h"
+
+#include "app/config_keys.h"
+#include "app/yaml.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static const char *keep(struct config *c, const char *text) {
+    return arena_cstr(&c->arena, slice_cstr(text));
+}
+
+static void load_listen_tls(struct config *c, struct json_object *entry,
+                            struct config_listen *out) {
+    struct json_object *tls = config_get(entry, "listen[].tls");
+    if (tls) {
+        out->certificate = keep(c, config_string(tls, "listen[].tls.certificate"));
+        out->key = keep(c, config_string(tls, "listen[].tls.key"));
+    }
+}
+
+static void load_listen(struct config *c, struct json_object *root,
+                        struct config_errors *errors) {
+    struct json_object *list = config_get(root, "listen");
+    size_t count = list ? json_object_array_length(list) : 0;
+    if (count == 0) {
+        config_errors_add(errors, yaml_mark(root), "listen: at least one address is needed");
+        return;
+    }
+    c->listen = arena_zalloc(&c->arena, count * sizeof *c->listen);
+    c->listen_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *entry = json_object_array_get_idx(list, i);
+        struct config_listen *out = &c->listen[i];
+        out->text = keep(c, config_string(entry, "listen[].address"));
+        if (net_address_parse(slice_cstr(out->text), &out->address) != 0) {
+            config_errors_add(
+                errors, yaml_mark(config_get(entry, "listen[].address")),
+                "listen[].address: expected IPv4:port, [IPv6]:port or unix:/path, "
+                "got \"%.80s\"",
+                out->text);
+        }
+        load_listen_tls(c, entry, out);
+    }
+}
+
+static void load_admin(struct config *c, struct json_object *root,
+                       struct config_errors *errors) {
+    const char *text = config_string(root, "admin");
+    c->admin_on = strcmp(text, "off") != 0;
+    if (c->admin_on && net_address_parse(slice_cstr(text), &c->admin) != 0) {
+        config_errors_add(errors, yaml_mark(config_get(root, "admin")),
+                          "admin: expected address:port, unix:/path or off, got \"%.80s\"",
+                          text);
+    }
+}
+
+static void load_limits(struct config *c, struct json_object *root) {
+    struct json_object *m = config_get(root, "limits");
+    struct server_options *s = &c->server;
+    s->http.body_bytes = config_number(m, "limits.body_bytes");
+    s->http.head_bytes = config_number(m, "limits.head_bytes");
+    s->http.target_bytes = config_number(m, "limits.target_bytes");
+    s->http.header_count = config_number(m, "limits.header_count");
+    s->http.chunk_extension_bytes = config_number(m, "limits.chunk_extension_bytes");
+    s->http.trailer_bytes = config_number(m, "limits.trailer_bytes");
+    s->pipeline_depth = config_number(m, "limits.pipeline_depth");
+    s->out_bytes = config_number(m, "limits.out_bytes");
+    s->request_bytes = config_number(m, "limits.request_bytes");
+    s->header_timeout_ms = config_number(m, "limits.header_timeout_ms");
+    s->body_timeout_ms = config_number(m, "limits.body_timeout_ms");
+    s->body_min_rate = config_number(m, "limits.body_min_rate");
+    s->first_byte_timeout_ms = config_number(m, "limits.first_byte_timeout_ms");
+    s->idle_timeout_ms = config_number(m, "limits.idle_timeout_ms");
+    s->write_timeout_ms = config_number(m, "limits.write_timeout_ms");
+    s->linger_ms = config_number(m, "limits.linger_ms");
+    s->linger_bytes = config_number(m, "limits.linger_bytes");
+    c->connections = config_number(m, "limits.connections");
+    c->invocations = config_number(m, "limits.invocations");
+}
+
+static void load_dynamodb(struct config *c, struct json_object *root) {
+    struct json_object *m = config_get(root, "dynamodb");
+    struct json_object *batch = config_get(m, "dynamodb.batch");
+    c->region = keep(c, config_string(m, "dynamodb.region"));
+    c->endpoint = keep(c, config_string(m, "dynamodb.endpoint"));
+    c->ca_file = keep(c, config_string(m, "dynamodb.ca_file"));
+    c->pool.max_connections = config_number(m, "dynamodb.max_connections");
+    c->pool.warm_connections = config_number(m, "dynamodb.warm_connections");
+    if (c->pool.warm_connections > c->pool.max_connections) {
+        c->pool.warm_connections = c->pool.max_connections;
+    }
+    c->pool.pipeline_depth = config_number(m, "dynamodb.pipeline_depth");
+    c->pool.connect_timeout_ms = config_number(m, "dynamodb.connect_timeout_ms");
+    c->pool.response_timeout_ms = config_number(m, "dynamodb.response_timeout_ms");
+    c->pool.idle_ms = config_number(m, "dynamodb.idle_timeout_ms");
+    c->pool.max_age_ms = config_number(m, "dynamodb.max_age_ms");
+    c->dynamodb.deadline_ms = config_number(m, "dynamodb.deadline_ms");
+    c->dynamodb.max_attempts = (unsigned)config_number(m, "dynamodb.max_attempts");
+    c->dynamodb.queue_ops = config_number(m, "dynamodb.queue_ops");
+    c->dynamodb.queue_bytes = config_number(m, "dynamodb.queue_bytes");
+    c->dynamodb.batch_items = config_number(batch, "dynamodb.batch.max_items");
+    c->dynamodb.batch_delay_ms = config_number(batch, "dynamodb.batch.max_delay_ms");
+    /* Whatever the pipeline lets in may wait in the pool. */
+    c->pool.queue_max = c->dynamodb.queue_ops;
+}
+
+static int stage_name_valid(const char *name) {
+    size_t len = strlen(name);
+    if (strcmp(name, "$default") == 0) {
+        return 1;
+    }
+    return len > 0 && len <= 128 &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") ==
+               len;
+}
+
+static void load_stage(struct config *c, struct json_object *root,
+                       struct config_errors *errors) {
+    struct json_object *m = config_get(root, "stage");
+    const char *name = config_string(m, "stage.name");
+    struct json_object *variables = config_get(m, "stage.variables");
+    if (!stage_name_valid(name)) {
+        config_errors_add(errors, yaml_mark(config_get(m, "stage.name")),
+                          "stage.name: expected $default or 1 to 128 of A-Z a-z 0-9 _ -, got "
+                          "\"%.140s\"",
+                          name);
+        return;
+    }
+    (void)snprintf(c->stage.name, sizeof c->stage.name, "%s", name);
+    if (!variables) {
+        return;
+    }
+    size_t count = (size_t)json_object_object_length(variables);
+    c->stage.variables = arena_zalloc(&c->arena, (count + 1) * sizeof *c->stage.variables);
+    json_object_object_foreach(variables, key, value) {
+        struct url_pair *pair = &c->stage.variables[c->stage.variable_count++];
+        pair->name = arena_copy(&c->arena, slice_cstr(key));
+        pair->value = arena_copy(&c->arena, slice_cstr(json_object_get_string(value)));
+    }
+}
+
+static void load_rest(struct config *c, struct json_object *root,
+                      struct config_errors *errors) {
+    struct json_object *drain = config_get(root, "drain");
+    struct json_object *log = config_get(root, "log");
+    int error = log_parse_level(slice_cstr(config_string(log, "log.level")), &c->log_level);
+    ASSERT(error == 0); /* the table allows nothing else */
+    c->log_access = config_bool(log, "log.access");
+    c->workers = config_number(root, "workers");
+    c->drain_wait_ms = config_number(drain, "drain.wait_ms");
+    c->drain_deadline_ms = config_number(drain, "drain.deadline_ms");
+    load_listen(c, root, errors);
+    load_admin(c, root, errors);
+    load_limits(c, root);
+    load_dynamodb(c, root);
+    load_stage(c, root, errors);
+    config_load_tables(c, root, errors);
+    config_load_functions(c, root, errors);
+    config_load_routes(c, root, errors);
+}
+
+static struct config *config_new(void) {
+    struct config *c = calloc(1, sizeof *c);
+    ASSERT(c != NULL);
+    arena_init(&c->arena, NULL, 0, SIZE_MAX);
+    c->server = server_options_default;
+    c->pool = pool_options_default;
+    c->dynamodb = dynamodb_options_default;
+    c->router = gateway_routes_new();
+    return c;
+}
+
+static struct config *load_tree(struct json_object *root, struct config_errors *errors) {
+    struct config *c;
+
+    config_keys_check(root, errors);
+    if (errors->count > 0) {
+        return NULL;
+    }
+    c = config_new();
+    load_rest(c, root, errors);
+    if (errors->count > 0) {
+        config_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+struct config *config_load(const char *file, struct config_errors *errors) {
+    struct config *c = NULL;
+    FILE *in = strcmp(file, "-") == 0 ? stdin : fopen(file, "rb");
+    if (!in) {
+        config_errors_add(errors, (struct config_mark){0, 0}, "cannot be opened: %s",
+                          strerror(errno));
+        return NULL;
+    }
+    struct json_object *root = yaml_load(in, errors);
+    if (in != stdin) {
+        (void)fclose(in);
+    }
+    if (root) {
+        c = load_tree(root, errors);
+        json_object_put(root);
+    }
+    return c;
+}
+
+const char *config_version(void) {
+    return PENSTOCK_VERSION;
+}
+
+void config_free(struct config *c) {
+    if (!c) {
+        return;
+    }
+    gateway_routes_free(c->router);
+    arena_reset(&c->arena);
+    free(c);
+}

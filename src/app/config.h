@@ -1,0 +1,92 @@
+/* The configuration, checked and turned into the options each module takes. Immutable after
+ * load; shared by the workers; owns everything it points to (one arena). */
+#ifndef APP_CONFIG_H
+#define APP_CONFIG_H
+
+#include "app/config_error.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "client/pool.h"
+#include "dynamodb/dynamodb.h"
+#include "gateway/gateway.h"
+#include "handlers/builtin.h"
+#include "lambda/invocation.h"
+#include "net/address.h"
+#include "server/server.h"
+
+#include <json.h>
+
+struct config_listen {
+    struct net_address address;
+    const char *text;
+    const char *certificate; /* NULL: plain */
+    const char *key;
+};
+
+struct config_table_entry {
+    int schema_given; /* else DescribeTable tells it before the workers start */
+    int create_if_missing;
+};
+
+struct config_function {
+    const char *name;
+    const char *library;
+    const char *settings_json; /* environment as a JSON object */
+    uint64_t timeout_ms;
+    struct config_mark mark;
+};
+
+struct config_route {
+    const char *route_key;
+    const char *kind; /* "put_item" ... or "function" */
+    struct builtin_options builtin;
+    const struct config_function *function; /* kind "function" */
+    struct lambda_handler handler;          /* state bound when the service starts */
+    struct config_mark mark;
+};
+
+struct config {
+    struct arena arena;
+    struct config_listen *listen;
+    size_t listen_count;
+    struct net_address admin;
+    int admin_on;
+    size_t workers;     /* 0 = one per CPU */
+    size_t connections; /* all workers; 0 = auto */
+    struct server_options server;
+    uint64_t drain_wait_ms;
+    uint64_t drain_deadline_ms;
+    struct gateway_stage stage;
+    const char *region;
+    const char *endpoint;
+    const char *ca_file;
+    struct pool_options pool; /* host, port and TLS are filled in by the service */
+    struct dynamodb_options dynamodb;
+    struct model_table *tables;
+    struct config_table_entry *table_entries;
+    size_t table_count;
+    struct config_function *functions;
+    size_t function_count;
+    struct config_route *routes;
+    size_t route_count;
+    struct gateway_routes *router; /* targets: &routes[i].handler */
+    size_t invocations;
+    enum log_level log_level;
+    int log_access;
+};
+
+/* NULL when errors were added. "-" reads standard input. */
+struct config *config_load(const char *file, struct config_errors *errors);
+void config_free(struct config *c);
+/* "0.1.0": the program's version, from the build. */
+const char *config_version(void);
+
+/* Parts of config_load, one file each. */
+void config_load_tables(struct config *c, struct json_object *root,
+                        struct config_errors *errors);
+void config_load_functions(struct config *c, struct json_object *root,
+                           struct config_errors *errors);
+void config_load_routes(struct config *c, struct json_object *root,
+                        struct config_errors *errors);
+
+#endif

@@ -1,0 +1,152 @@
+/* penstock: the command line. Exit codes: 0 good, 1 failed, 2 wrong usage or configuration. */
+#include "app/config.h"
+#include "app/config_keys.h"
+#include "app/service.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define DEFAULT_CONFIG "/etc/penstock/penstock.yaml"
+
+enum exit_code { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct arguments {
+    const char *config;
+};
+
+static const char usage[] =
+    "usage: penstock COMMAND [options]\n"
+    "\n"
+    "  run [-c FILE]      serve (FILE: " DEFAULT_CONFIG " unless given)\n"
+    "  check [-c FILE]    validate the configuration; prints nothing when it is good\n"
+    "  routes [-c FILE]   print the routing table\n"
+    "  version            print the version\n"
+    "\n"
+    "  --help             this text\n"
+    "  --help-config      every configuration key with its default, bounds and unit\n"
+    "\n"
+    "exit codes: 0 good, 1 failed, 2 wrong usage or configuration\n";
+
+static int wrong_usage(const char *what, const char *name) {
+    (void)fprintf(stderr, "penstock: %s%s%s; see penstock --help\n", what, name ? " " : "",
+                  name ? name : "");
+    return EXIT_USAGE;
+}
+
+static struct config *load(const char *file) {
+    struct config_errors errors;
+    struct config *config;
+
+    config_errors_init(&errors, file);
+    config = config_load(file, &errors);
+    (void)fprintf(stderr, SLICE_FMT, SLICE_ARG(buffer_slice(&errors.text)));
+    if (errors.count > CONFIG_ERRORS_MAX) {
+        (void)fprintf(stderr, "%s: %zu more\n", file, errors.count - CONFIG_ERRORS_MAX);
+    }
+    config_errors_fini(&errors);
+    return config;
+}
+
+static int command_run(const struct arguments *args) {
+    struct config *config = load(args->config);
+    int code;
+
+    if (!config) {
+        return EXIT_USAGE;
+    }
+    log_threshold = config->log_level;
+    if (log_start(STDERR_FILENO) != 0) {
+        (void)fprintf(stderr, "penstock: the log cannot be started\n");
+        return EXIT_FAILED;
+    }
+    code = service_run(config);
+    log_stop();
+    if (code == EXIT_GOOD) {
+        config_free(config);
+    }
+    return code;
+}
+
+static int command_check(const struct arguments *args) {
+    struct config *config = load(args->config);
+    config_free(config);
+    return config ? EXIT_GOOD : EXIT_USAGE;
+}
+
+static void print_route(void *arg, struct slice route_key, void *target) {
+    const struct lambda_handler *handler = target;
+    const struct config_route *route = container_of(handler, struct config_route, handler);
+    const char *to = route->function ? route->function->name : route->builtin.table->name;
+    (void)arg;
+    (void)printf("%-40.*s %-12s %s\n", SLICE_ARG(route_key), route->kind, to);
+}
+
+static int command_routes(const struct arguments *args) {
+    struct config *config = load(args->config);
+    if (!config) {
+        return EXIT_USAGE;
+    }
+    gateway_routes_each(config->router, print_route, NULL);
+    config_free(config);
+    return EXIT_GOOD;
+}
+
+static int command_version(const struct arguments *args) {
+    (void)args;
+    (void)printf("penstock %s\n", config_version());
+    return EXIT_GOOD;
+}
+
+static const struct command {
+    const char *name;
+    int (*run)(const struct arguments *args);
+} commands[] = {
+    {"run", command_run},
+    {"check", command_check},
+    {"routes", command_routes},
+    {"version", command_version},
+};
+
+static int parse_arguments(int argc, char **argv, struct arguments *args) {
+    for (int i = 2; i < argc; i++) {
+        if ((strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0) && i + 1 < argc) {
+            args->config = argv[++i];
+        } else if (strcmp(argv[i], "--help") == 0) {
+            (void)fputs(usage, stdout);
+            return -1;
+        } else {
+            return wrong_usage("unknown or incomplete argument", argv[i]);
+        }
+    }
+    return 0;
+}
+
+static int run_command(int argc, char **argv) {
+    struct arguments args = {DEFAULT_CONFIG};
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            int code = parse_arguments(argc, argv, &args);
+            return code < 0 ? EXIT_GOOD : code > 0 ? code : commands[i].run(&args);
+        }
+    }
+    return wrong_usage("unknown command", argv[1]);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        (void)fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        (void)fputs(usage, stdout);
+        return EXIT_GOOD;
+    }
+    if (strcmp(argv[1], "--help-config") == 0) {
+        config_keys_print(stdout);
+        return EXIT_GOOD;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        return command_version(NULL);
+    }
+    return run_command(argc, argv);
+}

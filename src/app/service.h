@@ -1,0 +1,12 @@
+/* `penstock run`: the main thread. Opens the doors, starts the workers, keeps credentials
+ * fresh, answers the admin pages, and on SIGTERM or SIGINT drains. */
+#ifndef APP_SERVICE_H
+#define APP_SERVICE_H
+
+#include "app/config.h"
+
+/* Takes over the configuration's life but does not free it. Returns the exit code: 0 after a
+ * drain, 1 when it could not start (said on standard error). */
+int service_run(struct config *config);
+
+#endif

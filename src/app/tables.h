@@ -1,0 +1,33 @@
+/* Sees to the tables at start, on the main thread: asks DescribeTable for each, creates the
+ * missing ones that may be created, learns the keys the configuration does not give, and
+ * complains about keys that differ. Tries again, with backoff, until every table is there: an
+ * absent store is a reason not to be ready, not to give up. */
+#ifndef APP_TABLES_H
+#define APP_TABLES_H
+
+#include "app/config.h"
+#include "aws/credentials.h"
+#include "aws/endpoint.h"
+
+struct tables;
+
+struct tables_options {
+    struct config *config; /* schemas that are not given are written here, before on_schemas */
+    const struct aws_endpoint *endpoint;
+    struct tls_context *tls; /* NULL = plain; owned by the caller */
+    /* Every schema is known (at once when the configuration gives all): workers may start. */
+    void (*on_schemas)(void *arg);
+    void (*on_closed)(void *arg);
+    void *arg;
+};
+
+struct tables *tables_new(struct loop *l, struct stream_hub *hub,
+                          const struct tables_options *options);
+void tables_set_credentials(struct tables *t, struct credentials *c);
+/* "" when every table is there and as configured; else the first reason, for /readyz. */
+const char *tables_problem(const struct tables *t);
+/* on_closed in a later turn, then tables_free. */
+void tables_close(struct tables *t);
+void tables_free(struct tables *t);
+
+#endif

@@ -1,0 +1,301 @@
+/* One worker thread, from its options to its last free.
+ *
+ * Happy path: worker_new (main thread) -> worker_start -> thread: build loop, pool, pipeline,
+ * lambda, gateway, server -> serve -> DRAIN mail: the server finishes its requests, the
+ * pipeline its ops -> close in reverse order -> WORKER_STOPPED -> worker_free joins. Failure
+ * modes: KILL mail (deadline of the drain) skips the waiting: connections are closed, ops are
+ * settled as unavailable or unknown, and the same closing chain runs. */
+#include "app/worker.h"
+
+#include "base/error.h"
+#include "tls/context.h"
+
+#include <stdlib.h>
+
+enum worker_stage { STAGE_SERVING, STAGE_DRAINING, STAGE_CLOSING };
+
+enum worker_mail_kind { MAIL_CREDENTIALS, MAIL_DRAIN, MAIL_KILL };
+
+struct worker_mail {
+    struct mail mail;
+    enum worker_mail_kind kind;
+    struct credentials *credentials;
+};
+
+struct worker {
+    struct worker_setup setup;
+    struct worker_status status;
+    pthread_t thread;
+    int started;
+    int *fds;
+    struct tls_context **server_tls; /* one per listen entry; NULL = plain */
+    struct tls_context *client_tls;
+    enum worker_stage stage;
+    struct loop loop;
+    struct stream_hub hub;
+    struct mailbox box;
+    struct loop_duty report;
+    struct pool *pool;
+    struct sigv4_signer *signer;
+    struct dynamodb *db;
+    struct lambda *lambda;
+    struct gateway *gateway;
+    struct server *server;
+};
+
+/* ---- building, on the main thread ---- */
+
+static int new_listen_tls(struct worker *w, char reason[256]) {
+    const struct config *c = w->setup.config;
+    char why[TLS_REASON_MAX];
+    for (size_t i = 0; i < c->listen_count; i++) {
+        const struct config_listen *l = &c->listen[i];
+        if (l->certificate &&
+            tls_server_context_new(&w->server_tls[i], l->certificate, l->key, why) != 0) {
+            (void)snprintf(reason, 256, "listen %s: %s", l->text, why);
+            return ERR_TLS;
+        }
+    }
+    return 0;
+}
+
+static int new_client_tls(struct worker *w, char reason[256]) {
+    char why[TLS_REASON_MAX];
+    if (!w->setup.endpoint->url.tls) {
+        return 0;
+    }
+    if (tls_client_context_new(&w->client_tls, w->setup.config->ca_file, why) != 0) {
+        (void)snprintf(reason, 256, "dynamodb.ca_file %s: %s", w->setup.config->ca_file, why);
+        return ERR_TLS;
+    }
+    return 0;
+}
+
+struct worker *worker_new(const struct worker_setup *setup, const int *fds, char reason[256]) {
+    size_t listeners = setup->config->listen_count;
+    struct worker *w = calloc(1, sizeof *w);
+    ASSERT(w != NULL);
+    w->setup = *setup;
+    w->fds = malloc(listeners * sizeof *w->fds);
+    w->server_tls = calloc(listeners, sizeof(struct tls_context *));
+    ASSERT(w->fds != NULL && w->server_tls != NULL);
+    memcpy(w->fds, fds, listeners * sizeof *w->fds);
+    if (new_listen_tls(w, reason) != 0 || new_client_tls(w, reason) != 0) {
+        worker_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+/* ---- closing, in reverse order of building; each step is the callback of the one before ----
+ */
+
+static void on_mailbox_closed(struct mailbox *box) {
+    struct worker *w = container_of(box, struct worker, box);
+    loop_stop(&w->loop);
+}
+
+static void on_pool_closed(void *arg) {
+    struct worker *w = arg;
+    mailbox_close(&w->box, on_mailbox_closed);
+}
+
+static void on_db_closed(void *arg) {
+    struct worker *w = arg;
+    pool_close(w->pool, on_pool_closed, w);
+}
+
+static void on_server_closed(void *arg) {
+    struct worker *w = arg;
+    dynamodb_close(w->db, on_db_closed, w);
+}
+
+static void close_all(struct worker *w) {
+    if (w->stage != STAGE_CLOSING) {
+        w->stage = STAGE_CLOSING;
+        server_close(w->server, on_server_closed);
+    }
+}
+
+static void on_db_drained(void *arg) {
+    close_all(arg);
+}
+
+static void on_server_drained(void *arg) {
+    struct worker *w = arg;
+    if (w->stage == STAGE_DRAINING) {
+        dynamodb_drain(w->db, on_db_drained, w);
+    }
+}
+
+static void start_drain(struct worker *w) {
+    if (w->stage == STAGE_SERVING) {
+        w->stage = STAGE_DRAINING;
+        server_drain(w->server, on_server_drained);
+    }
+}
+
+/* ---- mail ---- */
+
+static void take_credentials(struct worker *w, struct credentials *c) {
+    sigv4_signer_set_credentials(w->signer, slice_cstr(c->access_key_id),
+                                 slice_cstr(c->secret_access_key),
+                                 slice_cstr(c->session_token));
+    credentials_unref(c);
+}
+
+static void on_mail(struct mailbox *box, struct mail *mail) {
+    struct worker *w = container_of(box, struct worker, box);
+    struct worker_mail *m = container_of(mail, struct worker_mail, mail);
+    enum worker_mail_kind kind = m->kind;
+    struct credentials *credentials = m->credentials;
+
+    free(m);
+    switch (kind) {
+    case MAIL_CREDENTIALS:
+        take_credentials(w, credentials);
+        break;
+    case MAIL_DRAIN:
+        start_drain(w);
+        break;
+    case MAIL_KILL:
+        close_all(w);
+        break;
+    }
+}
+
+static void post(struct worker *w, enum worker_mail_kind kind,
+                 struct credentials *credentials) {
+    struct worker_mail *m = calloc(1, sizeof *m);
+    ASSERT(m != NULL);
+    m->kind = kind;
+    m->credentials = credentials;
+    mailbox_post(&w->box, &m->mail);
+}
+
+void worker_set_credentials(struct worker *w, struct credentials *c) {
+    post(w, MAIL_CREDENTIALS, credentials_ref(c));
+}
+
+void worker_drain(struct worker *w) {
+    post(w, MAIL_DRAIN, NULL);
+}
+
+void worker_kill(struct worker *w) {
+    post(w, MAIL_KILL, NULL);
+}
+
+/* ---- the thread ---- */
+
+static void on_report(struct loop_duty *duty) {
+    struct worker *w = container_of(duty, struct worker, report);
+    atomic_store_explicit(&w->status.pool_ready, pool_ready(w->pool), memory_order_relaxed);
+    atomic_store_explicit(&w->status.has_credentials, sigv4_signer_ready(w->signer),
+                          memory_order_relaxed);
+    atomic_store_explicit(&w->status.turns, w->loop.turns, memory_order_relaxed);
+}
+
+static void on_bad_credentials(void *arg) {
+    struct worker *w = arg;
+    w->setup.on_notice(w->setup.arg, WORKER_BAD_CREDENTIALS);
+}
+
+static void build_upstream(struct worker *w) {
+    const struct config *c = w->setup.config;
+    const struct aws_endpoint *e = w->setup.endpoint;
+    struct pool_options options = c->pool;
+
+    (void)snprintf(options.host, sizeof options.host, "%s", e->url.host);
+    options.port = e->url.port;
+    options.tls = w->client_tls;
+    w->pool = pool_new(&w->loop, &w->hub, &options);
+    w->signer = sigv4_signer_new(e->url.authority, e->signing_region, "dynamodb");
+    w->db = dynamodb_new(&w->loop, w->pool, w->signer, c->tables, c->table_count, &c->dynamodb);
+    dynamodb_on_bad_credentials(w->db, on_bad_credentials, w);
+}
+
+static void build_front(struct worker *w) {
+    const struct config *c = w->setup.config;
+    struct lambda_options lambda = {.invocations = c->invocations,
+                                    .memory_bytes = 32u << 20,
+                                    .stage_variables = c->stage.variables,
+                                    .stage_variable_count = c->stage.variable_count,
+                                    .stage = c->stage.name};
+    struct gateway_options gateway = {
+        .routes = c->router, .stage = &c->stage, .access_log = c->log_access};
+    struct server_options server = c->server;
+
+    server.connections = w->setup.connections;
+    w->lambda = lambda_new(&w->loop, w->db, &lambda);
+    w->gateway = gateway_new(&w->loop, w->lambda, &gateway);
+    w->server = server_new(&w->loop, &w->hub, &server, &gateway_server_events, w->gateway);
+    ASSERT(w->server != NULL);
+    for (size_t i = 0; i < c->listen_count; i++) {
+        int error = server_listen(w->server, w->fds[i], w->server_tls[i]);
+        ASSERT(error == 0); /* a listening descriptor can always be watched */
+        w->fds[i] = -1;
+    }
+}
+
+static void tear_down(struct worker *w) {
+    server_free(w->server);
+    gateway_free(w->gateway);
+    lambda_free(w->lambda);
+    dynamodb_free(w->db);
+    sigv4_signer_free(w->signer);
+    pool_free(w->pool);
+    loop_remove_duty(&w->report);
+    stream_hub_fini(&w->hub);
+    loop_fini(&w->loop);
+}
+
+static void *worker_main(void *arg) {
+    struct worker *w = arg;
+    int error = log_thread_attach("worker");
+    ASSERT(error == 0);
+    build_upstream(w);
+    build_front(w);
+    loop_run(&w->loop);
+    tear_down(w);
+    log_thread_detach();
+    w->setup.on_notice(w->setup.arg, WORKER_STOPPED);
+    return NULL;
+}
+
+int worker_start(struct worker *w) {
+    /* The loop and the mailbox exist before the thread does, so that mail can be posted at
+     * once. */
+    if (loop_init(&w->loop) != 0) {
+        return ERR_IO;
+    }
+    stream_hub_init(&w->hub, &w->loop);
+    w->report.run = on_report;
+    loop_add_duty(&w->loop, &w->report, LOOP_RANK_REAP);
+    if (mailbox_init(&w->box, &w->loop, on_mail) != 0 ||
+        pthread_create(&w->thread, NULL, worker_main, w) != 0) {
+        return ERR_IO;
+    }
+    w->started = 1;
+    return 0;
+}
+
+const struct worker_status *worker_status(const struct worker *w) {
+    return &w->status;
+}
+
+void worker_free(struct worker *w) {
+    if (w->started) {
+        (void)pthread_join(w->thread, NULL);
+    }
+    for (size_t i = 0; i < w->setup.config->listen_count; i++) {
+        if (w->server_tls[i]) {
+            tls_context_free(w->server_tls[i]);
+        }
+    }
+    if (w->client_tls) {
+        tls_context_free(w->client_tls);
+    }
+    free(w->server_tls);
+    free(w->fds);
+    free(w);
+}

@@ -1,0 +1,50 @@
+/* A worker: a thread with its own loop, listeners, connections to DynamoDB and pipeline.
+ * Workers share nothing mutable; the main thread talks to them by mail. */
+#ifndef APP_WORKER_H
+#define APP_WORKER_H
+
+#include "app/config.h"
+#include "aws/credentials.h"
+#include "aws/endpoint.h"
+#include "loop/mailbox.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct worker;
+
+/* From a worker to its owner, on the worker's thread: the owner posts it to its own mailbox. */
+enum worker_notice { WORKER_STOPPED, WORKER_BAD_CREDENTIALS };
+
+struct worker_setup {
+    const struct config *config;
+    const struct aws_endpoint *endpoint;
+    unsigned index;
+    size_t connections; /* this worker's share */
+    void (*on_notice)(void *arg, enum worker_notice notice);
+    void *arg;
+};
+
+/* What other threads may read of a worker. */
+struct worker_status {
+    _Atomic int pool_ready;
+    _Atomic int has_credentials;
+    _Atomic uint64_t turns;
+};
+
+/* Prepares everything that can fail with a reason a person must read: TLS contexts, listeners
+ * (fds[i] belongs to config->listen[i]; owned from then on). NULL with a reason. */
+struct worker *worker_new(const struct worker_setup *setup, const int *fds, char reason[256]);
+/* Starts the thread. 0 or ERR_IO. */
+MUST_CHECK int worker_start(struct worker *w);
+const struct worker_status *worker_status(const struct worker *w);
+/* From the main thread, all asynchronous. */
+void worker_set_credentials(struct worker *w, struct credentials *c);
+/* Finish what is in flight, then stop: WORKER_STOPPED follows. */
+void worker_drain(struct worker *w);
+/* Stop now, whatever is in flight: WORKER_STOPPED follows. */
+void worker_kill(struct worker *w);
+/* Joins the thread and frees; only after WORKER_STOPPED (or when it was never started). */
+void worker_free(struct worker *w);
+
+#endif

@@ -1,0 +1,189 @@
+#include "app/yaml.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <yaml.h>
+
+struct yaml_place {
+    struct config_mark value;
+    struct config_mark key;
+};
+
+struct yaml_walk {
+    yaml_document_t *document;
+    struct config_errors *errors;
+    size_t nodes;
+};
+
+static struct json_object *walk_node(struct yaml_walk *w, yaml_node_t *node, unsigned depth);
+
+static struct config_mark mark_of(yaml_mark_t m) {
+    return (struct config_mark){(unsigned)m.line + 1, (unsigned)m.column + 1};
+}
+
+static void free_place(struct json_object *value, void *place) {
+    (void)value;
+    free(place);
+}
+
+static void set_place(struct json_object *value, struct config_mark at) {
+    struct yaml_place *place = malloc(sizeof *place);
+    ASSERT(place != NULL);
+    *place = (struct yaml_place){at, at};
+    json_object_set_userdata(value, place, free_place);
+}
+
+static struct json_object *walk_scalar(yaml_node_t *node) {
+    const char *text = (const char *)node->data.scalar.value;
+    size_t len = node->data.scalar.length;
+    int plain = node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    struct slice s = slice_of(text, len);
+    if (plain && (slice_eq(s, SLICE("null")) || slice_eq(s, SLICE("~")))) {
+        len = 0;
+    }
+    return json_object_new_string_len(text, (int)len);
+}
+
+static struct json_object *walk_sequence(struct yaml_walk *w, yaml_node_t *node,
+                                         unsigned depth) {
+    struct json_object *list = json_object_new_array();
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        struct json_object *value =
+            walk_node(w, yaml_document_get_node(w->document, *item), depth + 1);
+        if (!value) {
+            json_object_put(list);
+            return NULL;
+        }
+        json_object_array_add(list, value);
+    }
+    return list;
+}
+
+static int walk_pair(struct yaml_walk *w, struct json_object *map, yaml_node_pair_t *pair,
+                     unsigned depth) {
+    yaml_node_t *key = yaml_document_get_node(w->document, pair->key);
+    yaml_node_t *node = yaml_document_get_node(w->document, pair->value);
+    struct config_mark at = mark_of(key->start_mark);
+    const char *name = (const char *)key->data.scalar.value;
+
+    if (key->type != YAML_SCALAR_NODE) {
+        config_errors_add(w->errors, at, "a key must be plain text");
+        return ERR_INVALID;
+    }
+    if (strlen(name) != key->data.scalar.length) {
+        config_errors_add(w->errors, at, "a key must not hold a NUL character");
+        return ERR_INVALID;
+    }
+    if (json_object_object_get_ex(map, name, NULL)) {
+        config_errors_add(w->errors, at, "%s: this key stands here twice", name);
+        return ERR_INVALID;
+    }
+    struct json_object *value = walk_node(w, node, depth + 1);
+    if (!value) {
+        return ERR_INVALID;
+    }
+    ((struct yaml_place *)json_object_get_userdata(value))->key = at;
+    json_object_object_add(map, name, value);
+    return 0;
+}
+
+static struct json_object *walk_mapping(struct yaml_walk *w, yaml_node_t *node,
+                                        unsigned depth) {
+    struct json_object *map = json_object_new_object();
+    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        if (walk_pair(w, map, pair, depth) != 0) {
+            json_object_put(map);
+            return NULL;
+        }
+    }
+    return map;
+}
+
+static struct json_object *walk_node(struct yaml_walk *w, yaml_node_t *node, unsigned depth) {
+    struct json_object *value = NULL;
+
+    if (++w->nodes > YAML_NODES_MAX || depth > YAML_DEPTH_MAX) {
+        config_errors_add(w->errors, mark_of(node->start_mark),
+                          "too deep or too large (at most %d levels, %d values)",
+                          YAML_DEPTH_MAX, YAML_NODES_MAX);
+        return NULL;
+    }
+    switch (node->type) {
+    case YAML_SCALAR_NODE:
+        value = walk_scalar(node);
+        break;
+    case YAML_SEQUENCE_NODE:
+        value = walk_sequence(w, node, depth);
+        break;
+    case YAML_MAPPING_NODE:
+        value = walk_mapping(w, node, depth);
+        break;
+    case YAML_NO_NODE:
+        break;
+    }
+    if (value) {
+        set_place(value, mark_of(node->start_mark));
+    }
+    return value;
+}
+
+static void add_parser_error(const yaml_parser_t *p, struct config_errors *errors) {
+    struct config_mark at = mark_of(p->problem_mark);
+    if (p->error == YAML_READER_ERROR) {
+        config_errors_add(errors, (struct config_mark){0, 0}, "not readable as UTF-8 text: %s",
+                          p->problem ? p->problem : "unknown");
+        return;
+    }
+    config_errors_add(errors, at, "not valid YAML: %s%s%s", p->problem ? p->problem : "unknown",
+                      p->context ? ", " : "", p->context ? p->context : "");
+}
+
+static struct json_object *load_document(yaml_parser_t *parser, struct config_errors *errors) {
+    yaml_document_t document;
+    struct json_object *root = NULL;
+
+    if (!yaml_parser_load(parser, &document)) {
+        add_parser_error(parser, errors);
+        return NULL;
+    }
+    yaml_node_t *node = yaml_document_get_root_node(&document);
+    if (!node) {
+        config_errors_add(errors, (struct config_mark){0, 0}, "the file is empty");
+    } else {
+        struct yaml_walk walk = {&document, errors, 0};
+        root = walk_node(&walk, node, 0);
+    }
+    yaml_document_delete(&document);
+    return root;
+}
+
+struct json_object *yaml_load(FILE *file, struct config_errors *errors) {
+    yaml_parser_t parser;
+    struct json_object *root;
+
+    if (!yaml_parser_initialize(&parser)) {
+        config_errors_add(errors, (struct config_mark){0, 0}, "out of memory");
+        return NULL;
+    }
+    yaml_parser_set_input_file(&parser, file);
+    root = load_document(&parser, errors);
+    yaml_parser_delete(&parser);
+    return root;
+}
+
+static const struct yaml_place *place_of(struct json_object *value) {
+    static const struct yaml_place nowhere;
+    const struct yaml_place *place = value ? json_object_get_userdata(value) : NULL;
+    return place ? place : &nowhere;
+}
+
+struct config_mark yaml_mark(struct json_object *value) {
+    return place_of(value)->value;
+}
+
+struct config_mark yaml_key_mark(struct json_object *value) {
+    return place_of(value)->key;
+}
