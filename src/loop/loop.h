@@ -17,10 +17,12 @@ enum loop_rank { LOOP_RANK_DISPATCH, LOOP_RANK_FLUSH, LOOP_RANK_REAP, LOOP_RANKS
 
 struct loop;
 
-/* A duty runs in every turn before the poll. Embedded in its owner, which keeps it until
- * removed; it may add and remove duties, itself included. */
+/* A duty runs once in every turn before the poll. Embedded in its owner (zeroed at first),
+ * which keeps it until removed; it may add and remove duties, itself included: one added to its
+ * own rank or a later one still runs in this turn, one added to an earlier rank in the next. */
 struct loop_duty {
     struct list_node node;
+    uint64_t turn; /* in which it ran last */
     void (*run)(struct loop_duty *duty);
 };
 
@@ -29,12 +31,13 @@ struct loop {
     struct list duties[LOOP_RANKS];
     uv_prepare_t prepare;
     uv_async_t stopper;
-    uint64_t now_ns;          /* monotonic, read once per turn: use loop_now_ns */
-    uint64_t wall_s;          /* the second that the strings below show */
-    char http_date[30];       /* for the Date header; refreshed once a second */
+    uint64_t now_ns;          /* monotonic, read once per phase: use loop_now_ns */
+    int stale;                /* now_ns is from before the poll: read again when asked for */
+    uint64_t wall_s;          /* the second that http_date shows */
+    char http_date[30];       /* for the Date header: use loop_http_date */
     uint64_t turns;           /* counts turns, for watchdog and metrics */
     uint64_t longest_turn_ns; /* since the last read by loop_take_longest_turn_ns */
-    uint64_t poll_end_ns;
+    uint64_t poll_end_ns;     /* when this turn's events were fetched; 0 = not yet known */
     uv_check_t check;
     char read_buffer[65536]; /* shared by every stream of the loop: valid inside one callback */
     int read_buffer_busy;
@@ -42,27 +45,41 @@ struct loop {
 
 /* 0, or a negative libuv error (see loop_error). */
 int loop_init(struct loop *l);
-/* Runs until loop_stop and no active handle is left. */
+/* Runs until loop_stop, or until no active handle is left. The loop's own handles (prepare,
+ * check, stopper) do not keep it alive; timers that run, armed deadlines and open mailboxes do.
+ */
 void loop_run(struct loop *l);
 /* Runs one turn without waiting: for tests. */
 void loop_turn(struct loop *l);
+/* Lets this turn finish, then leaves loop_run; it may be run again. */
 void loop_stop(struct loop *l);
 /* From any thread. */
 void loop_stop_async(struct loop *l);
-/* Asserts that uv_loop_close() returns 0: every handle was closed by its owner. */
+/* Closes the loop's own handles. Asserts that uv_loop_close() returns 0: every other handle was
+ * closed by its owner (close callbacks still due are run). */
 void loop_fini(struct loop *l);
 
 void loop_add_duty(struct loop *l, struct loop_duty *duty, enum loop_rank rank);
 void loop_remove_duty(struct loop_duty *duty);
 
-/* Monotonic time, refreshed when events are fetched and before duties: cheap, at most a turn
- * old. */
+uint64_t loop_refresh_ns(const struct loop *l);
+
+/* Monotonic time, refreshed by the first who asks after events were fetched, and before duties:
+ * cheap, at most a turn old. (libuv has no hook between its poll and the callbacks, and a time
+ * from before a long poll would let deadlines fall due early.) */
 static inline uint64_t loop_now_ns(const struct loop *l) {
-    return l->now_ns;
+    return l->stale ? loop_refresh_ns(l) : l->now_ns;
 }
 
-/* Epoch milliseconds, same freshness. */
+/* The Date header of now, NUL-terminated; same freshness. */
+static inline const char *loop_http_date(const struct loop *l) {
+    (void)loop_now_ns(l);
+    return l->http_date;
+}
+
+/* Epoch milliseconds, read at each call. */
 uint64_t loop_wall_ms(const struct loop *l);
+/* The longest time from fetched events to the next poll since the last call, and forgets it. */
 uint64_t loop_take_longest_turn_ns(struct loop *l);
 
 /* A libuv error (UV_ECONNRESET ...) as one of base/error.h. */

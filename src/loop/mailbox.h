@@ -16,11 +16,13 @@ struct mailbox {
     void (*on_close)(struct mailbox *box);
 };
 
+/* An open mailbox keeps its loop running. 0, or one of base/error.h. */
 int mailbox_init(struct mailbox *box, struct loop *l,
                  void (*on_mail)(struct mailbox *box, struct mail *mail));
 /* From any thread, until the owner has called mailbox_close. */
 void mailbox_post(struct mailbox *box, struct mail *mail);
-/* Delivers what was posted before, then closes; on_close (may be NULL) runs in a later turn. */
+/* What was posted before is still delivered, then on_close (may be NULL) runs: all in a later
+ * turn. */
 void mailbox_close(struct mailbox *box, void (*on_close)(struct mailbox *box));
 
 #endif

@@ -34,7 +34,7 @@ struct deadline_queue {
     struct loop *loop;
     struct list waiting; /* by due_ns, earliest first */
     uint64_t length_ns;
-    struct timer timer;
+    struct timer timer; /* runs while somebody waits */
     void (*on_due)(struct deadline_queue *q, struct deadline *d);
     void *owner;
 };
