@@ -13,7 +13,7 @@ if(PENSTOCK_SANITIZE)
 endif()
 
 # The fuzzers want every folder instrumented for coverage.
-if(PENSTOCK_FUZZ)
+if(PENSTOCK_TEST_SET STREQUAL "fuzz")
   add_compile_options(-fsanitize=fuzzer-no-link)
   add_link_options(-fsanitize=fuzzer-no-link)
 endif()
