@@ -53,12 +53,11 @@ step "Installing what is missing (deps/packages.txt)"
 sh deps/install.sh build
 
 step "Building into build/"
-cmake --preset release -DPENSTOCK_TESTS=OFF >build.log 2>&1 || {
-    mkdir -p build && mv build.log build/configure.log
+mkdir -p build
+cmake --preset release -DPENSTOCK_TESTS=OFF >build/configure.log 2>&1 || {
     tail -n 20 build/configure.log >&2
     fail "cmake failed" "read build/configure.log"
 }
-mv build.log build/configure.log
 cmake --build --preset release >build/build.log 2>&1 || {
     tail -n 30 build/build.log >&2
     fail "the build failed" "read build/build.log"
