@@ -1,0 +1,123 @@
+"""The command line and the configuration's errors: FILE:LINE:COLUMN and the nearest known key."""
+import re
+import subprocess
+
+import pytest
+
+from conftest import BINARY, ROOT
+
+GOOD = """\
+listen:
+  - address: 127.0.0.1:8080
+tables:
+  - name: Music
+    partition_key: {name: Artist, type: S}
+routes:
+  - route: POST /music
+    put_item: {table: Music}
+"""
+
+
+def run(*args, text=None):
+    return subprocess.run([str(BINARY), *args], input=text, capture_output=True, text=True,
+                          timeout=30, env={"PATH": "/usr/bin"})
+
+
+def check(text):
+    return run("check", "-c", "-", text=text)
+
+
+def test_good_file_prints_nothing():
+    r = check(GOOD)
+    assert (r.returncode, r.stdout, r.stderr) == (0, "", "")
+
+
+def test_packaged_sample_is_good():
+    r = run("check", "-c", str(ROOT / "systemd/penstock.yaml"))
+    assert (r.returncode, r.stdout, r.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("old, new, where, words", [
+    ("tables:", "tabels:", "-:3:1:", "unknown key tabels; did you mean tables?"),
+    ("put_item:", "put_itme:", "-:8:5:", "did you mean put_item?"),
+    ("put_item: {table: Music}", "put_item: {table: Musik}", "-:8:23:", "no table Musik"),
+    ("put_item: {table: Music}", "put_item: {}", "-:8:15:", "routes[].put_item.table is missing"),
+    ("put_item: {table: Music}", "body_bytes: 10", "-:7:5:", "exactly one of put_item"),
+    ("type: S", "type: Q", "-:5:42:", "expected one of S|N|B"),
+    ("127.0.0.1:8080", "example.com:8080", "-:2:14:", "expected IPv4:port"),
+    ("POST /music", "POST music", "-:7:12:", "route"),
+    ("POST /music", "POST /{a}/{a}", "-:7:12:", "route"),
+    ("name: Music", "name: Mu", "-:4:11:", "3 to 255"),
+    ("listen:", "workers: none\nlisten:", "-:1:10:", "expected a whole number from 1 to 1024"),
+    ("listen:", "limits: {idle_timeout_ms: 0}\nlisten:", "-:1:27:", "milliseconds"),
+    ("listen:", "limits: {idle_timout_ms: 5}\nlisten:", "-:1:10:", "did you mean idle_timeout_ms?"),
+    ("listen:", "limits: [1]\nlisten:", "-:1:9:", "expected a map"),
+    ("listen:", "stage: {name: a b}\nlisten:", "-:1:15:", "stage.name"),
+    ("listen:", "listen: []\nx:", "-:2:1:", "unknown key x"),
+    ("listen:", "admin: here\nlisten:", "-:1:8:", "admin: expected address"),
+    ("listen:", "log: {level: loud}\nlisten:", "-:1:14:", "debug|info|warn|error|off"),
+    ("listen:", "a: {b: [}\nlisten:", "-:1:9:", "not valid YAML"),
+    ("tables:", "listen: []\ntables:", "-:3:1:", "stands here twice"),
+])
+def test_errors_say_where_and_what(old, new, where, words):
+    r = check(GOOD.replace(old, new, 1))
+    assert r.returncode == 2 and r.stdout == ""
+    lines = [x for x in r.stderr.splitlines() if x.startswith(where) and words in x]
+    assert lines, r.stderr
+    assert all(re.match(r"-:(\d+:\d+: )?", x) for x in r.stderr.splitlines())
+
+
+def test_all_errors_in_one_run():
+    r = check(GOOD.replace("tables", "tabels").replace("listen", "lisen"))
+    assert len(r.stderr.splitlines()) >= 3  # two unknown keys, one missing
+
+
+@pytest.mark.parametrize("text, words", [
+    ("", "the file is empty"),
+    ("- a\n- b\n", "expected a map"),
+    ("listen: &a [*a]\n", ""),
+    ("\xff", ""),
+    ("a: " + "[" * 5000, ""),
+])
+def test_hostile_files(text, words):
+    r = check(text)
+    assert r.returncode == 2 and words in r.stderr and "Sanitizer" not in r.stderr
+
+
+def test_missing_file():
+    r = run("check", "-c", "/nowhere/penstock.yaml")
+    assert r.returncode == 2 and r.stderr.startswith("/nowhere/penstock.yaml: cannot be opened")
+
+
+def test_routes_lists_by_priority(tmp_path):
+    r = run("routes", "-c", str(ROOT / "systemd/penstock.yaml"))
+    assert r.returncode == 0
+    assert re.search(r"POST /music +put_item +Music", r.stdout)
+    assert len(r.stdout.splitlines()) == 5
+
+
+def test_version_and_help():
+    assert re.fullmatch(r"penstock \d+\.\d+\.\d+\n", run("version").stdout)
+    r = run("--help")
+    assert r.returncode == 0 and "penstock COMMAND" in r.stdout
+    r = run("--help-config")
+    assert r.returncode == 0
+    assert re.search(r"limits\.idle_timeout_ms .*default 75000", r.stdout)
+    for command in ("run", "check", "routes", "version"):
+        assert run(command, "--help").returncode == 0
+
+
+@pytest.mark.parametrize("args", [[], ["sevre"], ["run", "-c"], ["run", "-x"], ["check", "a", "b"]])
+def test_wrong_usage(args):
+    r = run(*args)
+    assert r.returncode == 2 and r.stdout == "" and r.stderr
+
+
+def test_start_failures_say_why(tmp_path):
+    file = tmp_path / "p.yaml"
+    file.write_text(GOOD.replace("8080", "1"))
+    r = run("run", "-c", str(file))
+    assert r.returncode == 1 and "region" in r.stderr
+    file.write_text(GOOD + "dynamodb: {endpoint: 'https://localhost:1', region: x, ca_file: /nope}\n")
+    r = run("run", "-c", str(file))
+    assert r.returncode == 1 and "/nope" in r.stderr
