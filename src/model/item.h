@@ -18,19 +18,20 @@
 #define MODEL_SORT_KEY_MAX      1024
 #define MODEL_MESSAGE_MAX       320
 
-/* Attributes whose JSON form does not tell their type: "SS", "NS", "BS" (arrays), "B" (base64).
- */
+/* Top-level attributes whose JSON form does not tell their type: "SS", "NS", "BS" (arrays), "B"
+ * (base64). In a patch they may also be null. */
 enum model_typed { MODEL_TYPED_SS, MODEL_TYPED_NS, MODEL_TYPED_BS, MODEL_TYPED_B };
 struct model_type {
     struct slice name;
     enum model_typed type;
 };
 
-/* An attribute added by `set:`; the value is plain text put in as S or N. */
+/* An attribute added by `set:` or a path parameter; the value is plain text put in as S or N,
+ * or as the key's type when it is a key attribute. */
 struct model_extra {
     struct slice name;
     struct slice value;
-    int number; /* N instead of S: the value was checked by the caller */
+    int number; /* N instead of S */
 };
 
 struct model_encode {
@@ -42,19 +43,23 @@ struct model_encode {
 };
 
 struct model_encoded {
-    size_t item_bytes;     /* by DynamoDB's size rules */
-    struct slice key;      /* canonical key bytes, in the encoder's key buffer (below) */
+    size_t item_bytes; /* by DynamoDB's size rules */
+    struct slice key;  /* canonical key bytes, in the key buffer (below) until its next use */
     struct slice key_json; /* {"Artist":{"S":"x"},...}: same place */
 };
 
-/* Where the canonical key and key JSON are put; reusable, one per caller. */
+/* Where the canonical key and key JSON are put, and the encoder's work space; reusable, so that
+ * the next item costs no malloc. One per caller; {0} to begin with. */
 struct model_key_buffer {
     struct buffer bytes;
+    struct buffer names; /* of the open objects, to find duplicates */
+    struct buffer slots; /* their hash tables */
+    struct buffer plain; /* decoded base64, normal numbers */
 };
 void model_key_buffer_fini(struct model_key_buffer *k);
 
 /* json: one JSON object. Appends {"a":{"S":..},...} to out. 0; ERR_INVALID with a message;
- * ERR_NOMEM. On an error `out` has its former length. */
+ * ERR_NOMEM. On an error `out` has its former length. Positions in messages count from 0. */
 MUST_CHECK int model_encode_item(const struct model_encode *how, struct slice json,
                                  struct buffer *out, struct model_key_buffer *keys,
                                  struct model_encoded *info, char message[MODEL_MESSAGE_MAX]);
