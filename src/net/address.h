@@ -17,12 +17,15 @@ struct net_address {
 /* "127.0.0.1:8080", "[::]:8080", "unix:/run/x.sock": 0 or ERR_INVALID. No names: those go to
  * net/resolver.h. */
 MUST_CHECK int net_address_parse(struct slice text, struct net_address *out);
-/* NUL-terminated, with the port. */
+/* NUL-terminated, with the port ("unix:/path", or "unix" for an unnamed peer; "unknown" for
+ * no address). */
 void net_address_format(const struct net_address *a, char out[NET_ADDRESS_TEXT_MAX]);
 /* The IP alone (or "unix"), for sourceIp. */
 void net_address_format_ip(const struct net_address *a, char out[NET_ADDRESS_TEXT_MAX]);
 int net_address_is_unix(const struct net_address *a);
+/* Reachable from this machine only: 127/8, ::1, or a unix socket. */
 int net_address_is_loopback(const struct net_address *a);
+/* A unix address has no port: 0, and setting it does nothing. */
 void net_address_set_port(struct net_address *a, uint16_t port);
 uint16_t net_address_port(const struct net_address *a);
 

@@ -9,18 +9,23 @@
 #define RESOLVER_ADDRESSES_MAX 32
 
 struct resolve_request {
-    uv_getaddrinfo_t uv;
+    union {
+        uv_getaddrinfo_t lookup;
+        uv_idle_t literal; /* brings the answer to a later turn */
+    } uv;
     struct loop *loop;
     struct net_address addresses[RESOLVER_ADDRESSES_MAX];
     size_t count;
     uint16_t port;
-    /* error 0: addresses[0..count) with the port set, order as the resolver gave it. */
+    /* error 0: addresses[0..count) with the port set, count > 0, in the resolver's order. */
     void (*on_done)(struct resolve_request *r, int error);
-    void *owner;
+    void *owner; /* set by the caller; kept by resolver_start */
     int canceled;
+    int is_literal;
 };
 
-/* 0: on_done follows exactly once, in a later turn. The host is copied. */
+/* 0: on_done follows exactly once, in a later turn, and then the memory may be reused. The host
+ * is copied; duplicates are left out. */
 MUST_CHECK int resolver_start(struct resolve_request *r, struct loop *l, const char *host,
                               uint16_t port,
                               void (*on_done)(struct resolve_request *r, int error));

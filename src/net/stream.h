@@ -9,12 +9,16 @@
  * - No event is delivered from inside a stream_* call: errors met there arrive in a later turn.
  * - Data in on_data lies in the loop's shared read buffer (or the TLS engine's plaintext
  * buffer): valid during the call only, and the owner may write into it.
- * - Writes are copied, corked and sent once per turn (LOOP_RANK_FLUSH); what the socket does
- * not take stays queued. The owner bounds the queue: it reads stream_queued() and stops
- * producing above its own limit until on_drain.
+ * - Writes are copied, corked and sent once per turn (LOOP_RANK_FLUSH, so duties of a later
+ * rank must not write); what the socket does not take stays queued. The owner bounds the queue:
+ * it reads stream_queued() and stops producing above its own limit until on_drain, which comes
+ * from the flush whenever that has emptied the queue. Writing is allowed before on_open: the
+ * bytes wait.
  * - After on_end no more data comes. on_end(0) is a clean end (FIN, or close_notify under TLS);
  *   a FIN without close_notify is on_end(ERR_CLOSED); anything else is an error code. The owner
- * may still write after on_end(0) (half-close), and must call stream_close in the end.
+ * may still write after on_end(0) (half-close), and must call stream_close in the end. If such
+ * a late write fails, on_end comes a second time, with the error; never after an error.
+ * - After on_open(error) or on_end(error) nothing but on_close follows.
  * - on_close is the last event and the only place where the owner may free or reuse the memory.
  */
 #ifndef NET_STREAM_H
@@ -39,12 +43,26 @@ struct stream_events {
     void (*on_close)(struct stream *s);
 };
 
-/* Per loop: the flush list and what the streams of the loop share. Owned by the worker. */
+/* Empty buffers a hub keeps for its streams: at most so many, each at most so large. */
+#define STREAM_SPARES_MAX       64
+#define STREAM_SPARE_BYTES_MAX  32768u
+#define STREAM_SPARES_BYTES_MAX 1048576u
+#define STREAM_PLAINTEXT_MAX    16384u /* one TLS record */
+
+/* Per loop: the flush list and what the streams of the loop share. Owned by the worker. A
+ * stream with nothing queued holds no buffer memory: it borrows a spare one at the first write
+ * and gives it back when the queue is out. */
 struct stream_hub {
     struct loop *loop;
     struct loop_duty flush;
-    struct list dirty; /* streams with bytes to send this turn */
-    struct list open;  /* every stream between init and on_close */
+    struct list dirty;   /* streams with bytes to send this turn */
+    struct list pending; /* streams with an event to deliver next turn */
+    struct list open;    /* every stream between init and on_close */
+    uv_idle_t *wake;     /* runs while something is pending: the poll then does not wait */
+    struct buffer spares[STREAM_SPARES_MAX];
+    size_t spare_count;
+    size_t spare_bytes;
+    char plaintext[STREAM_PLAINTEXT_MAX]; /* what TLS streams show in on_data */
     uint64_t bytes_in;
     uint64_t bytes_out;
     uint64_t write_calls;
@@ -59,23 +77,31 @@ struct stream {
     } uv;
     const struct stream_events *events;
     struct stream_hub *hub;
-    struct list_node node;       /* in hub->open */
-    struct list_node dirty_node; /* in hub->dirty */
-    struct buffer out;           /* bytes for the socket (ciphertext under TLS) */
-    struct buffer plain;         /* TLS only: bytes to encrypt at the flush */
-    struct tls_engine *tls;      /* owned; NULL on a plain stream */
+    struct list_node node;         /* in hub->open */
+    struct list_node dirty_node;   /* in hub->dirty */
+    struct list_node pending_node; /* in hub->pending */
+    struct buffer out;             /* bytes for the socket (ciphertext under TLS) */
+    struct buffer plain;           /* TLS only: bytes to encrypt at the flush */
+    struct buffer sending;         /* what uv_write is busy with */
+    struct tls_engine *tls;        /* owned; NULL on a plain stream */
     uv_write_t write;
     uv_connect_t connect;
-    int error; /* first error; reported once */
+    uint64_t read_turn;  /* the turn that read_bytes counts */
+    uint32_t read_bytes; /* bounded per turn, so that one fast peer does not hold the loop */
+    int error;           /* first error; reported once */
     uint8_t state;
-    unsigned writing : 1;
-    unsigned reading : 1;
-    unsigned ended : 1;
-    unsigned shut : 1; /* shutdown asked for: FIN after the queue */
+    unsigned writing : 1;    /* uv_write in flight */
+    unsigned reading : 1;    /* the owner wants data */
+    unsigned polling : 1;    /* uv_read_start is on */
+    unsigned ended : 1;      /* on_end was delivered */
+    unsigned shut : 1;       /* shutdown asked for: FIN after the queue */
+    unsigned fin_sent : 1;   /* ... and done */
+    unsigned notified : 1;   /* close_notify is in the output */
+    unsigned has_handle : 1; /* the libuv handle is open */
 };
 
 void stream_hub_init(struct stream_hub *hub, struct loop *l);
-/* Every stream must have closed. */
+/* Every stream must have closed. Before loop_fini. */
 void stream_hub_fini(struct stream_hub *hub);
 
 /* Zeroes and registers; nothing is open yet. */
@@ -95,10 +121,10 @@ MUST_CHECK int stream_connect(struct stream *s, const struct net_address *to,
 MUST_CHECK int stream_accept(struct stream *s, int fd, const struct stream_tls *tls);
 
 /* Copies into the queue; sent before the loop polls. 0, ERR_NOMEM, or ERR_CLOSED after an
- * error. */
+ * error, a shutdown or a close. */
 MUST_CHECK int stream_write(struct stream *s, struct slice bytes);
 /* Room for `len` bytes at the end of the queue, to be filled by the caller and counted with
- * stream_wrote: the way to write without a copy. NULL when memory is out. */
+ * stream_wrote: the way to write without a copy. NULL when stream_write would fail. */
 char *stream_reserve(struct stream *s, size_t len);
 void stream_wrote(struct stream *s, size_t len);
 /* Bytes not yet handed to the kernel. */
@@ -114,10 +140,10 @@ void stream_shutdown(struct stream *s);
 void stream_close(struct stream *s);
 int stream_closing(const struct stream *s);
 
-/* The peer's address, "203.0.113.7:5123", "[::1]:80" or "unix"; written NUL-terminated. */
+/* The peer's address; of family AF_UNSPEC when the peer is already gone. */
 void stream_peer(const struct stream *s, struct net_address *peer);
-/* TLS facts for logs, NULL on a plain stream: the reason of a failed handshake or verification.
- */
+/* The reason of a failed handshake or verification, for logs; NULL on a plain stream, "" when
+ * nothing failed. Valid until on_close. */
 const char *stream_tls_reason(const struct stream *s);
 /* Whether the TLS handshake resumed a session. */
 int stream_tls_resumed(const struct stream *s);

@@ -24,6 +24,13 @@ void tls_engine_free(struct tls_engine *e);
 MUST_CHECK int tls_engine_feed(struct tls_engine *e, const char *bytes, size_t len);
 /* 0 when done; ERR_AGAIN when it needs the socket; ERR_TLS, ERR_TLS_VERIFY with a reason. */
 MUST_CHECK int tls_engine_handshake(struct tls_engine *e);
+/* Copies inside what is borrowed and unused: for a reader that stops before ERR_AGAIN. 0 or
+ * ERR_NOMEM. tls_engine_held: whether a read would yield something without new input. */
+MUST_CHECK int tls_engine_hold(struct tls_engine *e);
+int tls_engine_held(const struct tls_engine *e);
+/* The socket is at its end or broken: gives tls_engine_reason a text if the handshake was still
+ * on. */
+void tls_engine_peer_gone(struct tls_engine *e);
 /* Plaintext, at most cap bytes, into out: the count in *len and 0; ERR_AGAIN when there is
  * none; ERR_CLOSED after close_notify; ERR_TLS. Call until ERR_AGAIN. */
 MUST_CHECK int tls_engine_read(struct tls_engine *e, char *out, size_t cap, size_t *len);

@@ -1,0 +1,150 @@
+#include "net/address.h"
+
+#include "base/error.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+static int parse_port(struct slice digits, uint16_t *port) {
+    uint64_t n;
+    if (digits.len > 5 || slice_to_u64(digits, &n) != 0 || n > UINT16_MAX) {
+        return ERR_INVALID;
+    }
+    *port = (uint16_t)n;
+    return 0;
+}
+
+static int parse_unix(struct slice path, struct net_address *out) {
+    struct sockaddr_un *un = (struct sockaddr_un *)&out->sa;
+    if (path.len == 0 || path.len >= sizeof(un->sun_path) ||
+        memchr(path.ptr, '\0', path.len) != NULL) {
+        return ERR_INVALID;
+    }
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path, path.ptr, path.len);
+    un->sun_path[path.len] = '\0';
+    out->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.len + 1);
+    return 0;
+}
+
+static int parse_ip(struct slice host, uint16_t port, int family, struct net_address *out) {
+    char text[INET6_ADDRSTRLEN];
+    if (host.len == 0 || host.len >= sizeof(text) || memchr(host.ptr, '\0', host.len) != NULL) {
+        return ERR_INVALID;
+    }
+    memcpy(text, host.ptr, host.len);
+    text[host.len] = '\0';
+    if (family == AF_INET6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->sa;
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(port);
+        out->len = sizeof(*in6);
+        return inet_pton(AF_INET6, text, &in6->sin6_addr) == 1 ? 0 : ERR_INVALID;
+    }
+    struct sockaddr_in *in = (struct sockaddr_in *)&out->sa;
+    in->sin_family = AF_INET;
+    in->sin_port = htons(port);
+    out->len = sizeof(*in);
+    return inet_pton(AF_INET, text, &in->sin_addr) == 1 ? 0 : ERR_INVALID;
+}
+
+int net_address_parse(struct slice text, struct net_address *out) {
+    struct slice path, host, rest;
+    uint16_t port;
+    memset(out, 0, sizeof(*out));
+    if (slice_starts_with(text, SLICE("unix:"))) {
+        path = slice_from(text, 5);
+        return parse_unix(path, out);
+    }
+    int family = AF_INET;
+    if (text.len > 0 && text.ptr[0] == '[') {
+        size_t end = slice_find(text, ']');
+        if (end + 1 >= text.len || text.ptr[end + 1] != ':') {
+            return ERR_INVALID;
+        }
+        host = slice_of(text.ptr + 1, end - 1);
+        rest = slice_from(text, end + 2);
+        family = AF_INET6;
+    } else {
+        host = slice_split(text, ':', &rest);
+    }
+    if (parse_port(rest, &port) != 0) {
+        return ERR_INVALID;
+    }
+    return parse_ip(host, port, family, out);
+}
+
+int net_address_is_unix(const struct net_address *a) {
+    return a->sa.ss_family == AF_UNIX;
+}
+
+void net_address_format_ip(const struct net_address *a, char out[NET_ADDRESS_TEXT_MAX]) {
+    const void *ip = NULL;
+    switch (a->sa.ss_family) {
+    case AF_INET:
+        ip = &((const struct sockaddr_in *)&a->sa)->sin_addr;
+        break;
+    case AF_INET6:
+        ip = &((const struct sockaddr_in6 *)&a->sa)->sin6_addr;
+        break;
+    case AF_UNIX:
+        memcpy(out, "unix", 5);
+        return;
+    }
+    if (ip == NULL || inet_ntop(a->sa.ss_family, ip, out, NET_ADDRESS_TEXT_MAX) == NULL) {
+        memcpy(out, "unknown", 8);
+    }
+}
+
+void net_address_format(const struct net_address *a, char out[NET_ADDRESS_TEXT_MAX]) {
+    char ip[NET_ADDRESS_TEXT_MAX];
+    net_address_format_ip(a, ip);
+    if (a->sa.ss_family == AF_UNIX) {
+        const struct sockaddr_un *un = (const struct sockaddr_un *)&a->sa;
+        int named = a->len > offsetof(struct sockaddr_un, sun_path) && un->sun_path[0] != '\0';
+        snprintf(out, NET_ADDRESS_TEXT_MAX, named ? "unix:%.*s" : "unix",
+                 (int)sizeof(un->sun_path), un->sun_path);
+    } else if (a->sa.ss_family == AF_INET6) {
+        snprintf(out, NET_ADDRESS_TEXT_MAX, "[%.*s]:%u", INET6_ADDRSTRLEN, ip,
+                 net_address_port(a));
+    } else if (a->sa.ss_family == AF_INET) {
+        snprintf(out, NET_ADDRESS_TEXT_MAX, "%.*s:%u", INET_ADDRSTRLEN, ip,
+                 net_address_port(a));
+    } else {
+        memcpy(out, ip, sizeof(ip));
+    }
+}
+
+int net_address_is_loopback(const struct net_address *a) {
+    if (a->sa.ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)&a->sa;
+        return (ntohl(in->sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
+    }
+    if (a->sa.ss_family == AF_INET6) {
+        const struct in6_addr *in6 = &((const struct sockaddr_in6 *)&a->sa)->sin6_addr;
+        return IN6_IS_ADDR_LOOPBACK(in6) ||
+               (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == IN_LOOPBACKNET);
+    }
+    return a->sa.ss_family == AF_UNIX;
+}
+
+void net_address_set_port(struct net_address *a, uint16_t port) {
+    if (a->sa.ss_family == AF_INET) {
+        ((struct sockaddr_in *)&a->sa)->sin_port = htons(port);
+    } else if (a->sa.ss_family == AF_INET6) {
+        ((struct sockaddr_in6 *)&a->sa)->sin6_port = htons(port);
+    }
+}
+
+uint16_t net_address_port(const struct net_address *a) {
+    if (a->sa.ss_family == AF_INET) {
+        return ntohs(((const struct sockaddr_in *)&a->sa)->sin_port);
+    }
+    if (a->sa.ss_family == AF_INET6) {
+        return ntohs(((const struct sockaddr_in6 *)&a->sa)->sin6_port);
+    }
+    return 0;
+}
