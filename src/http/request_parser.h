@@ -8,8 +8,10 @@
  *
  * Zero copy where possible: when a whole message lies in one feed, its slices point into the
  * bytes fed; otherwise the parser keeps what it must in its own buffer. Either way they are
- * valid until the next call. Chunked bodies are compacted in place: the fed bytes are written
- * to.
+ * valid until the next call. HEAD consumes nothing of the body: the bytes of that feed stay
+ * where they are until the next feed, which gets the rest of them, if only 0 bytes; after MORE
+ * nothing points into the fed bytes any more. Chunked bodies are compacted in place: the fed
+ * bytes are written to.
  *
  * Failure: HTTP_PARSE_ERROR, with the status to answer and a reason code for the log; the
  * parser then refuses everything until it is freed: the connection must be closed after the
@@ -55,9 +57,17 @@ int http_request_parser_idle(const struct http_request_parser *p);
 /* Bytes held in the parser's own buffer (for memory accounting). */
 size_t http_request_parser_held(const struct http_request_parser *p);
 
-/* After HTTP_PARSE_ERROR: 400, 413, 414, 417, 431, 501 or 505, and a stable reason code such as
- * "obs_fold" or "missing_host". */
+/* After DONE: hands over the buffer the body lies in, when that is the parser's own; the slice
+ * request->body stays good as long as the buffer. Else an empty one. */
+struct buffer http_request_parser_take_body(struct http_request_parser *p);
+
+/* After HTTP_PARSE_ERROR: 400, 405, 413, 414, 417, 431, 501, 503 or 505, and a stable reason
+ * code such as "obs_fold" or "missing_host". */
 unsigned http_request_parser_status(const struct http_request_parser *p);
 const char *http_request_parser_reason(const struct http_request_parser *p);
+
+/* At start-up: 0 when llhttp, as linked, refuses what made its loose form exploitable
+ * (CVE-2023-30589), else ERR_PROTOCOL. */
+MUST_CHECK int http_self_test(void);
 
 #endif

@@ -12,14 +12,17 @@ struct url_target {
     struct slice authority; /* of an absolute-form target, else empty */
 };
 
-/* 0 or ERR_INVALID ("#", no leading slash, bad scheme). */
+/* 0 or ERR_INVALID ("#", no leading slash, bad scheme or authority). */
 int url_split_target(struct slice target, struct url_target *out);
+/* host[:port], not empty, of the characters RFC 3986 section 3.2 allows, without userinfo. */
+int url_authority_valid(struct slice authority);
 /* Percent-decodes. 0; ERR_INVALID on a bad escape, %00 or invalid UTF-8; ERR_NOMEM. */
 int url_decode(struct arena *a, struct slice raw, struct slice *out);
 /* Form decoding: "+" is a space. */
 int url_decode_form(struct arena *a, struct slice raw, struct slice *out);
-/* Checks a raw path: no dot segments (plain or encoded), no "//", no %2F-smuggled slash is
- * invented, no encoded NUL. 0, or ERR_INVALID. */
+/* Checks a raw path: no "//", no bad escape, no encoded NUL, and no dot segment, where "%2e" is
+ * a dot and "%2f", "%5c" and "\\" end a segment for this purpose only: elsewhere %2F is data
+ * ("AC%2FDC" is one segment). 0, or ERR_INVALID. */
 int url_check_path(struct slice raw_path);
 
 struct url_pair {

@@ -17,12 +17,17 @@ struct http_response_head {
     size_t header_count;
 };
 
-/* The whole response. Content-Length is always sent but for 1xx, 204 and 304. 0, ERR_NOMEM, or
- * ERR_INVALID when a field name or value must not be sent (nothing was written then). */
+/* The whole response. Content-Length is always sent but for 1xx, 204 and 304. Of `headers`
+ * those are left out that the writer itself sends or that would frame the message anew
+ * (Connection, Content-Length, Transfer-Encoding, Date ...). 0, ERR_NOMEM, or ERR_INVALID when
+ * a field name or value must not be sent (nothing was written then). */
 MUST_CHECK int http_write_response(struct buffer *out, const struct http_response_head *head,
                                    struct slice body);
 /* Upper bound of what http_write_response appends. */
 size_t http_response_bound(const struct http_response_head *head, struct slice body);
+/* The same into memory of at least that bound: the bytes written, or 0 for ERR_INVALID. */
+MUST_CHECK size_t http_format_response(char *out, const struct http_response_head *head,
+                                       struct slice body);
 
 /* Field name is a token (RFC 9110 section 5.6.2); value has no CTL but tab. */
 int http_field_name_valid(struct slice name);
