@@ -1,0 +1,42 @@
+#include "dynamodb/coalescer.h"
+
+#include "base/clock.h"
+#include "dynamodb/pipeline.h"
+
+int coalescer_takes(const struct dynamodb *d, const struct op_request *request) {
+    return d->options.batch_items > 1 && request->klass == OP_IDEMPOTENT &&
+           (request->kind == OP_PUT_ITEM || request->kind == OP_DELETE_ITEM) &&
+           request->extra.len == 0;
+}
+
+size_t coalescer_wire_bytes(const struct op *op) {
+    return op->item.len + sizeof "{\"DeleteRequest\":{\"Item\":}},";
+}
+
+int coalescer_fewest_batches(const struct dynamodb *d, const struct table *t) {
+    const struct lane *lane = &t->lanes[LANE_COALESCED];
+    size_t outstanding = lane->ready.count + lane->flying.count;
+    size_t fewest = (outstanding + d->options.batch_items - 1) / d->options.batch_items;
+    return lane->batches.count < fewest;
+}
+
+static int is_full(const struct dynamodb *d, const struct table *t) {
+    return t->lanes[LANE_COALESCED].ready.count >= d->options.batch_items ||
+           t->ready_bytes >= COALESCER_BYTES_MAX;
+}
+
+int coalescer_leaves(const struct dynamodb *d, const struct table *t, uint64_t now_ns,
+                     uint64_t *due_ns) {
+    const struct list *ready = &t->lanes[LANE_COALESCED].ready;
+    *due_ns = UINT64_MAX;
+    if (list_empty(ready)) {
+        return 0;
+    }
+    const struct op *oldest = container_of(ready->first, struct op, node);
+    uint64_t due = oldest->ready_ns + d->options.batch_delay_ms * NS_PER_MS;
+    if (is_full(d, t) || now_ns >= due || d->rule(d, t)) {
+        return 1;
+    }
+    *due_ns = due;
+    return 0;
+}
