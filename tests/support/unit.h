@@ -14,6 +14,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Under the sanitizers, too, malloc of an impossible size returns NULL. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+const char *__asan_default_options(void) {
+    return "allocator_may_return_null=1";
+}
+const char *__tsan_default_options(void) {
+    return "allocator_may_return_null=1";
+}
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Runs `statement` in a child whose standard error is closed; it must die of SIGABRT. */

@@ -131,7 +131,7 @@ static void check_lines(FILE *file, const char *name, long expected) {
 
 static void many_threads(void **state) {
     (void)state;
-    static char names[THREADS][16];
+    static char names[THREADS][32];
     FILE *file = open_log();
     pthread_t threads[THREADS];
     assert_int_equal(log_start(fileno(file)), 0);
