@@ -1,5 +1,10 @@
 /* API Gateway's part of one worker: from a server_request to an invocation of the right
- * handler, and the answer back. The route table is immutable and shared by the workers. */
+ * handler, and the answer back. The route table is immutable and shared by the workers.
+ *
+ * Happy path: on_head (a body's limit; 503 while its handler is busy) -> on_request: split,
+ * check and decode the path, strip the stage, match, parse the query -> lambda_invoke ->
+ * on_answered: one access log line. Failure modes: 400 (the path or query does not decode),
+ * 404, 405 with Allow. */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
@@ -9,13 +14,22 @@
 struct gateway_routes;
 
 /* Route keys as API Gateway's HTTP API: "METHOD /path/{param}", "ANY /x/{proxy+}", "$default".
- * 0; ERR_INVALID / ERR_EXISTS with a reason. `target` is what a match returns. */
+ * 0; ERR_INVALID / ERR_EXISTS with a reason. `target` is what a match returns.
+ *
+ * What matches: first a route whose every segment matches, then the longest greedy one, then
+ * $default; segment by segment a literal goes before a parameter, and at one path the method
+ * goes before ANY. A more special path that has not the method gives way to a less special one
+ * that has. Parameters take one whole segment or, greedy, all that is left, never nothing;
+ * "/a/" is not
+ * "/a". Segments are split before they are decoded, so %2F is no slash. */
 struct gateway_routes *gateway_routes_new(void);
 MUST_CHECK int gateway_routes_add(struct gateway_routes *r, struct slice route_key,
                                   void *target, char reason[160]);
 void gateway_routes_free(struct gateway_routes *r);
 
-#define GATEWAY_PARAMS_MAX 16
+#define GATEWAY_PARAMS_MAX   16
+#define GATEWAY_SEGMENTS_MAX 64  /* of a route */
+#define GATEWAY_QUERY_MAX    128 /* parameters of a query: 400 beyond */
 struct gateway_match {
     void *target; /* NULL: none; then allowed_methods says whether the path exists */
     struct slice route_key;
@@ -28,6 +42,10 @@ struct gateway_match {
 MUST_CHECK int gateway_routes_match(const struct gateway_routes *r, enum http_method method,
                                     struct slice raw_path, struct arena *a,
                                     struct gateway_match *out);
+/* The target alone, without an arena and without decoding parameters; NULL when there is none.
+ */
+void *gateway_routes_find(const struct gateway_routes *r, enum http_method method,
+                          struct slice raw_path);
 /* For `penstock routes`: in order of priority. */
 void gateway_routes_each(const struct gateway_routes *r,
                          void (*each)(void *arg, struct slice route_key, void *target),
@@ -46,10 +64,18 @@ struct gateway_options {
 };
 
 struct gateway;
+/* Aborts when memory is out. Options are copied; what they point to must outlive it. */
 struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
                             const struct gateway_options *options);
 /* Give these and the gateway as owner to server_new. */
 extern const struct server_events gateway_server_events;
 void gateway_free(struct gateway *g);
+
+struct gateway_counts {
+    uint64_t answers[6];    /* by status class: answers[2] = 2xx */
+    uint64_t refused_early; /* 503 before the body was read */
+    uint64_t abandoned;     /* the client left before its answer */
+};
+void gateway_count(const struct gateway *g, struct gateway_counts *out);
 
 #endif

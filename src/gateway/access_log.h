@@ -1,0 +1,28 @@
+/* One JSON line per answer: who asked for what, what became of it, and why. Never a body, never
+ * a query, never a header but the user agent. */
+#ifndef GATEWAY_ACCESS_LOG_H
+#define GATEWAY_ACCESS_LOG_H
+
+#include "base/buffer.h"
+#include "server/server.h"
+
+#define ACCESS_PATH_MAX       1024 /* bytes shown of a path */
+#define ACCESS_USER_AGENT_MAX 256
+
+struct access_entry {
+    uint64_t wall_ms;
+    uint64_t duration_ns;
+    const struct server_request *request; /* NULL: the head could not be parsed */
+    struct slice route_key;               /* empty: no route matched */
+    unsigned status;
+    size_t bytes;
+    const char *reason; /* NULL when all is well */
+};
+
+/* What one line takes at most: reserved once, so that a line costs no malloc. */
+#define ACCESS_LINE_MAX 16384
+
+/* Replaces the contents of `out` by the line, without its newline. 0 or ERR_NOMEM. */
+MUST_CHECK int access_log_format(const struct access_entry *e, struct buffer *out);
+
+#endif

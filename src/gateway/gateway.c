@@ -1,0 +1,264 @@
+#include "gateway/gateway.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "gateway/access_log.h"
+
+#include <stdlib.h>
+
+/* What a load balancer of AWS logs for a client that closed before its answer. */
+#define STATUS_CLIENT_LEFT 460
+
+struct gateway {
+    struct loop *loop;
+    struct lambda *lambda;
+    struct gateway_options options;
+    struct slice stage; /* "" = no prefix */
+    struct buffer line;
+    struct gateway_counts counts;
+};
+
+struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
+                            const struct gateway_options *options) {
+    struct gateway *g = calloc(1, sizeof(*g));
+    ASSERT(g != NULL);
+    g->loop = l;
+    g->lambda = lambda;
+    g->options = *options;
+    g->stage = slice_cstr(options->stage ? options->stage->name : "");
+    if (slice_eq(g->stage, SLICE("$default"))) {
+        g->stage = SLICE_EMPTY;
+    }
+    int error = buffer_reserve(&g->line, ACCESS_LINE_MAX);
+    ASSERT(error == 0);
+    return g;
+}
+
+void gateway_free(struct gateway *g) {
+    buffer_fini(&g->line);
+    free(g);
+}
+
+void gateway_count(const struct gateway *g, struct gateway_counts *out) {
+    *out = g->counts;
+}
+
+/* "/prod/music" -> "/music" on stage prod. ERR_NOT_FOUND on another stage. */
+static int strip_stage(const struct gateway *g, struct slice *path) {
+    if (g->stage.len == 0) {
+        return 0;
+    }
+    size_t end = g->stage.len + 1;
+    if (path->len < end || memcmp(path->ptr + 1, g->stage.ptr, g->stage.len) != 0 ||
+        (path->len > end && path->ptr[end] != '/')) {
+        return ERR_NOT_FOUND;
+    }
+    *path = path->len > end ? slice_from(*path, end) : SLICE("/");
+    return 0;
+}
+
+/* ---- before the body is read ---- */
+
+static unsigned on_head(void *owner, const struct http_request *head, size_t *body_limit) {
+    struct gateway *g = owner;
+    struct url_target target;
+    if (!head->has_body || url_split_target(head->target, &target) != 0 ||
+        strip_stage(g, &target.path) != 0) {
+        return 0; /* on_request answers it */
+    }
+    const struct lambda_handler *h =
+        gateway_routes_find(g->options.routes, head->method, target.path);
+    if (h == NULL) {
+        return 0;
+    }
+    if (lambda_busy(g->lambda, h)) {
+        g->counts.refused_early++;
+        return 503;
+    }
+    if (h->body_bytes > 0) {
+        *body_limit = h->body_bytes;
+    }
+    return 0;
+}
+
+/* ---- the request ---- */
+
+static void refuse(struct server_request *r, unsigned status, const char *reason) {
+    server_respond(r, &(struct server_answer){.status = status,
+                                              .content_type = SLICE("application/json"),
+                                              .body = server_error_body(status),
+                                              .reason = reason});
+}
+
+static void refuse_method(struct server_request *r, unsigned allowed) {
+    char text[64]; /* every method there is takes 46 */
+    size_t len = 0;
+    for (unsigned m = 0; m < HTTP_OTHER_; m++) {
+        if (allowed & 1u << m) {
+            const char *name = http_method_name((enum http_method)m);
+            size_t name_len = strlen(name);
+            ASSERT(len + 2 + name_len <= sizeof(text));
+            memcpy(text + len, ", ", len ? 2 : 0);
+            len += len ? 2 : 0;
+            memcpy(text + len, name, name_len);
+            len += name_len;
+        }
+    }
+    struct http_header allow = {SLICE("Allow"), slice_of(text, len)};
+    server_respond(r, &(struct server_answer){.status = 405,
+                                              .content_type = SLICE("application/json"),
+                                              .headers = &allow,
+                                              .header_count = 1,
+                                              .body = server_error_body(405),
+                                              .reason = "method_not_allowed"});
+}
+
+static int parse_query(struct server_request *r, struct slice raw, struct lambda_event *event) {
+    if (raw.len == 0) {
+        return 0;
+    }
+    struct url_pair pairs[GATEWAY_QUERY_MAX];
+    size_t count;
+    int error = url_parse_query(&r->arena, raw, pairs, GATEWAY_QUERY_MAX, &count);
+    if (error != 0 || count == 0) {
+        return error;
+    }
+    struct url_pair *kept = arena_alloc(&r->arena, count * sizeof(*pairs));
+    if (kept == NULL) {
+        return ERR_NOMEM;
+    }
+    memcpy(kept, pairs, count * sizeof(*pairs));
+    event->query_parameters = kept;
+    event->query_parameter_count = count;
+    return 0;
+}
+
+static int keep_params(struct server_request *r, const struct gateway_match *match,
+                       struct lambda_event *event) {
+    if (match->param_count == 0) {
+        return 0;
+    }
+    size_t len = match->param_count * sizeof(*match->params);
+    struct url_pair *kept = arena_alloc(&r->arena, len);
+    if (kept == NULL) {
+        return ERR_NOMEM;
+    }
+    memcpy(kept, match->params, len);
+    event->path_parameters = kept;
+    event->path_parameter_count = match->param_count;
+    return 0;
+}
+
+/* Fills in the event and the handler. 0, or the status to refuse with and why. */
+static unsigned read_request(const struct gateway *g, struct server_request *r,
+                             struct lambda_event *event, struct gateway_match *match,
+                             const char **reason) {
+    struct url_target target;
+    *reason = "bad_path";
+    if (url_split_target(r->http.target, &target) != 0) {
+        return 400;
+    }
+    struct slice path = target.path;
+    if (slice_eq(path, SLICE("*"))) { /* OPTIONS *: the server as a whole, and no route */
+        *reason = "no_route";
+        return 404;
+    }
+    /* Before the stage is looked at: a bad path is 400 on every stage. */
+    if (url_check_path(path) != 0) {
+        return 400;
+    }
+    event->raw_path = path;
+    event->raw_query = target.query;
+    if (strip_stage(g, &path) != 0) {
+        *reason = "no_stage";
+        return 404;
+    }
+    int error = url_decode(&r->arena, path, &event->path);
+    error =
+        error ? error
+              : gateway_routes_match(g->options.routes, r->http.method, path, &r->arena, match);
+    if (error == ERR_UNSUPPORTED) {
+        return 405;
+    }
+    if (error == ERR_NOT_FOUND) {
+        *reason = "no_route";
+        return 404;
+    }
+    if (error == 0) {
+        event->route_key = match->route_key;
+        *reason = "bad_query";
+        error = parse_query(r, target.query, event);
+    }
+    error = error ? error : keep_params(r, match, event);
+    if (error == ERR_NOMEM) {
+        *reason = "no_memory";
+        return 503;
+    }
+    return error != 0 ? 400 : 0;
+}
+
+static void on_request(void *owner, struct server_request *r) {
+    struct gateway *g = owner;
+    r->owner_data = NULL;
+    struct lambda_event *event = arena_zalloc(&r->arena, sizeof(*event));
+    if (event == NULL) {
+        refuse(r, 503, "no_memory");
+        return;
+    }
+    r->owner_data = event;
+    struct gateway_match match;
+    const char *reason;
+    unsigned status = read_request(g, r, event, &match, &reason);
+    if (status == 405) {
+        refuse_method(r, match.allowed_methods);
+    } else if (status != 0) {
+        refuse(r, status, reason);
+    } else {
+        lambda_invoke(g->lambda, match.target, r, event);
+    }
+}
+
+/* ---- the end of it ---- */
+
+static void log_access(struct gateway *g, const struct server_request *r, unsigned status,
+                       size_t bytes, const char *reason) {
+    if (!g->options.access_log || log_threshold > LOG_INFO) {
+        return;
+    }
+    struct access_entry e = {.wall_ms = loop_wall_ms(g->loop),
+                             .request = r,
+                             .status = status,
+                             .bytes = bytes,
+                             .reason = reason};
+    if (r != NULL) {
+        uint64_t now = clock_monotonic_ns();
+        const struct lambda_event *event = r->owner_data;
+        e.duration_ns = now > r->start_ns ? now - r->start_ns : 0;
+        e.route_key = event ? event->route_key : SLICE_EMPTY;
+    }
+    if (access_log_format(&e, &g->line) == 0) {
+        log_line(buffer_slice(&g->line));
+    }
+}
+
+static void on_answered(void *owner, const struct server_request *r, unsigned status,
+                        size_t body_bytes, const char *reason) {
+    struct gateway *g = owner;
+    g->counts.answers[status / 100 < 6 ? status / 100 : 0]++;
+    log_access(g, r, status, body_bytes, reason);
+}
+
+static void on_abandon(void *owner, struct server_request *r) {
+    struct gateway *g = owner;
+    g->counts.abandoned++;
+    log_access(g, r, STATUS_CLIENT_LEFT, 0, "client_left");
+    lambda_abandon(r);
+}
+
+const struct server_events gateway_server_events = {
+    .on_head = on_head,
+    .on_request = on_request,
+    .on_abandon = on_abandon,
+    .on_answered = on_answered,
+};
