@@ -54,6 +54,8 @@ struct exchange {
     uint64_t written_ns;
     struct pool_conn *conn;
     const char *reason; /* read in on_done: text for the log, static or per-pool */
+    int error;          /* the pool's own, while on_done is still to come */
+    uint8_t resends;    /* the pool's own: free repeats used */
 };
 
 struct pool_options {
