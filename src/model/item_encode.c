@@ -145,7 +145,7 @@ static int encode_name(struct encoder *e, struct encoder_path *here) {
         return encoder_refuse(e, "an attribute name must not be empty");
     }
     if (s.nul) {
-        return encoder_refuse(e, "an attribute name must not hold U+0000");
+        return encoder_refuse(e, "an attribute name must not hold NUL");
     }
     json_put_text(&e->w, "\":");
     e->item_bytes += s.bytes;

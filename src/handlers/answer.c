@@ -1,0 +1,51 @@
+#include "handlers/answer.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+
+void answer_json(struct penstock_invocation *i, int status, struct slice body) {
+    penstock_respond(i, &(struct penstock_response){.status = status, .body = slice_out(body)});
+}
+
+void answer_error(struct penstock_invocation *i, int error, const char *message) {
+    if (error == ERR_NOMEM) {
+        penstock_respond_message(i, 503, "Service Unavailable", "no_memory");
+    } else {
+        penstock_respond_message(i, 400, message, "invalid_request");
+    }
+}
+
+void answer_not_taken(struct penstock_invocation *i, int outcome) {
+    struct penstock_result r = {.outcome = (enum penstock_outcome)outcome};
+    penstock_respond_outcome(i, &r);
+}
+
+void answer_bad_response(struct penstock_invocation *i) {
+    penstock_respond_message(i, 502, "Internal server error", "bad_dynamodb_response");
+}
+
+struct slice key_parameter(const struct penstock_invocation *i,
+                           const struct model_key_schema *k) {
+    struct slice value = slice_in(penstock_path_parameter(i, k->name));
+    return value.ptr ? value : slice_in(penstock_query_parameter(i, k->name));
+}
+
+int key_from_parameters(const struct penstock_invocation *i, const struct model_table *t,
+                        struct scratch *s, struct model_encoded *info) {
+    struct slice sort = t->sort.name_len ? key_parameter(i, &t->sort) : SLICE_EMPTY;
+    return model_encode_key(t, key_parameter(i, &t->partition), sort, &s->item, &s->keys, info,
+                            s->message);
+}
+
+int consistent_parameter(const struct penstock_invocation *i, struct scratch *s) {
+    struct slice value = slice_in(penstock_query_parameter(i, "consistent"));
+    if (!value.ptr || slice_eq(value, SLICE("false"))) {
+        return 0;
+    }
+    if (!slice_eq(value, SLICE("true"))) {
+        (void)snprintf(s->message, sizeof s->message, "consistent: expected true or false");
+        return ERR_INVALID;
+    }
+    return buffer_append_slice(&s->extra, SLICE(",\"ConsistentRead\":true"));
+}
