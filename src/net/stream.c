@@ -240,6 +240,7 @@ void stream_fail_now(struct stream *s, int error) {
     s->error = error;
     stream_move(s, STREAM_FAILED);
     stream_update_polling(s);
+    stream_send_alert(s);
     stream_drop_queue(s);
     if (list_linked(&s->pending_node)) {
         list_remove(&s->pending_node);

@@ -48,6 +48,7 @@ void stream_step_handshake(struct stream *s);
 /* Links into the hub's list of the streams to flush. */
 void stream_mark_dirty(struct stream *s);
 void stream_flush_duty(struct loop_duty *duty);
+void stream_send_alert(struct stream *s);
 /* Frees or returns every buffer. */
 void stream_drop_queue(struct stream *s);
 /* Gives the memory of an empty buffer to the hub, or frees it. */

@@ -48,6 +48,14 @@ void stream_drop_queue(struct stream *s) {
     stream_give_back(s->hub, &s->plain);
 }
 
+/* A failed engine may have left an alert, which tells the peer why: one attempt. */
+void stream_send_alert(struct stream *s) {
+    if (s->tls && s->out.len > 0 && !s->writing) {
+        uv_buf_t buf = uv_buf_init(buffer_begin(&s->out), (unsigned)s->out.len);
+        (void)uv_try_write(&s->uv.stream, &buf, 1);
+    }
+}
+
 /* ---- the owner's side ---- */
 
 void stream_mark_dirty(struct stream *s) {

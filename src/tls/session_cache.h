@@ -1,4 +1,4 @@
-/* Client sessions for resumption, a few per peer key, at most one hour old (facts: engineering
+/* Client sessions for resumption, one per peer key, at most one hour old (facts: engineering
  * section 4). One cache per worker. A session that fails to resume is dropped. */
 #ifndef TLS_SESSION_CACHE_H
 #define TLS_SESSION_CACHE_H

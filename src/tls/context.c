@@ -1,0 +1,177 @@
+#include "tls/context_impl.h"
+
+#include "base/error.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define DEFAULT_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
+
+/* Forward secrecy and AEAD only; AES first, as the CPU has instructions for it. */
+static const int suites[] = {
+    COMPAT_SUITES_13 /* with 2.28: none */
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    0,
+};
+
+static const mbedtls_x509_crt_profile profile = {
+    .allowed_mds = MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) |
+                   MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
+                   MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA512),
+    .allowed_pks = 0xFFFFFFF,
+    .allowed_curves = MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1) |
+                      MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP384R1) |
+                      MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP521R1),
+    .rsa_min_bitlen = 2048,
+};
+
+void tls_global_init(void) {
+    compat_global_init();
+}
+
+int tls_random(void *out, size_t len) {
+    char *at = out;
+    while (len > 0) {
+        ssize_t n = getrandom(at, len, 0);
+        if (n < 0) {
+            return ERR_TLS;
+        }
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int context_new(struct tls_context **out, int endpoint, char reason[TLS_REASON_MAX]) {
+    static atomic_uint_fast64_t ids;
+    reason[0] = '\0';
+    struct tls_context *c = calloc(1, sizeof(*c));
+    if (c == NULL) {
+        return ERR_NOMEM;
+    }
+    c->id = ++ids;
+    c->is_server = endpoint == MBEDTLS_SSL_IS_SERVER;
+    mbedtls_ssl_config_init(&c->conf);
+    mbedtls_x509_crt_init(&c->certificate);
+    mbedtls_pk_init(&c->key);
+    int error = tls_drbg_init(&c->random, reason);
+    if (error != 0) {
+        free(c);
+        return error;
+    }
+    int rc = mbedtls_ssl_config_defaults(&c->conf, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                         MBEDTLS_SSL_PRESET_DEFAULT);
+    if (rc != 0) {
+        snprintf(reason, TLS_REASON_MAX, "mbedTLS has no default configuration: -0x%04x",
+                 (unsigned)-rc);
+        tls_context_free(c);
+        return ERR_TLS;
+    }
+    compat_conf_policy(&c->conf);
+    mbedtls_ssl_conf_rng(&c->conf, mbedtls_ctr_drbg_random, &c->random.drbg);
+    mbedtls_ssl_conf_ciphersuites(&c->conf, suites);
+    mbedtls_ssl_conf_cert_profile(&c->conf, &profile);
+#if defined(MBEDTLS_SSL_RENEGOTIATION)
+    mbedtls_ssl_conf_renegotiation(&c->conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+#endif
+    *out = c;
+    return 0;
+}
+
+void tls_context_free(struct tls_context *c) {
+    if (c == NULL) {
+        return;
+    }
+    mbedtls_ssl_config_free(&c->conf);
+    mbedtls_x509_crt_free(&c->certificate);
+    mbedtls_pk_free(&c->key);
+    tls_drbg_fini(&c->random);
+    tls_ca_release(c->ca);
+    tls_tickets_release(c->tickets);
+    free(c);
+}
+
+int tls_client_context_new(struct tls_context **out, const char *ca_file,
+                           char reason[TLS_REASON_MAX]) {
+    struct tls_context *c;
+    int error = context_new(&c, MBEDTLS_SSL_IS_CLIENT, reason);
+    if (error != 0) {
+        return error;
+    }
+    error = tls_ca_acquire(&c->ca, ca_file ? ca_file : DEFAULT_CA_FILE, reason);
+    if (error != 0) {
+        tls_context_free(c);
+        return error;
+    }
+    mbedtls_ssl_conf_ca_chain(&c->conf, tls_ca_chain(c->ca), NULL);
+    mbedtls_ssl_conf_authmode(&c->conf, MBEDTLS_SSL_VERIFY_REQUIRED);
+    mbedtls_ssl_conf_session_tickets(&c->conf, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+    *out = c;
+    return 0;
+}
+
+static int write_ticket(void *arg, const mbedtls_ssl_session *session, unsigned char *start,
+                        const unsigned char *end, size_t *len, uint32_t *lifetime) {
+    struct tls_context *c = arg;
+    return mbedtls_ssl_ticket_write(tls_tickets_context(c->tickets), session, start, end, len,
+                                    lifetime);
+}
+
+static int parse_ticket(void *arg, mbedtls_ssl_session *session, unsigned char *ticket,
+                        size_t len) {
+    struct tls_context *c = arg;
+    int rc = mbedtls_ssl_ticket_parse(tls_tickets_context(c->tickets), session, ticket, len);
+    c->ticket_taken = rc == 0;
+    return rc;
+}
+
+static int load_identity(struct tls_context *c, const char *certificate_file,
+                         const char *key_file, char reason[TLS_REASON_MAX]) {
+    int rc = mbedtls_x509_crt_parse_file(&c->certificate, certificate_file);
+    if (rc != 0) { /* > 0: a part of the chain is unreadable, which no client would forgive */
+        tls_reason_file(reason, "certificate", certificate_file, rc < 0 ? rc : 0);
+        return ERR_TLS;
+    }
+    rc = compat_parse_key_file(&c->key, key_file, &c->random.drbg);
+    if (rc != 0) {
+        tls_reason_file(reason, "private key", key_file, rc);
+        return ERR_TLS;
+    }
+    if (compat_check_pair(&c->certificate.pk, &c->key, &c->random.drbg) != 0) {
+        snprintf(reason, TLS_REASON_MAX, "the private key does not belong to the certificate");
+        return ERR_TLS;
+    }
+    rc = mbedtls_ssl_conf_own_cert(&c->conf, &c->certificate, &c->key);
+    if (rc != 0) {
+        tls_reason_file(reason, "certificate", certificate_file, rc);
+        return ERR_TLS;
+    }
+    return 0;
+}
+
+int tls_server_context_new(struct tls_context **out, const char *certificate_file,
+                           const char *key_file, char reason[TLS_REASON_MAX]) {
+    struct tls_context *c;
+    int error = context_new(&c, MBEDTLS_SSL_IS_SERVER, reason);
+    if (error != 0) {
+        return error;
+    }
+    error = load_identity(c, certificate_file, key_file, reason);
+    if (error == 0) {
+        error = tls_tickets_acquire(&c->tickets, certificate_file, reason);
+    }
+    if (error != 0) {
+        tls_context_free(c);
+        return error;
+    }
+    mbedtls_ssl_conf_session_tickets_cb(&c->conf, write_ticket, parse_ticket, c);
+    *out = c;
+    return 0;
+}
