@@ -47,6 +47,7 @@ struct http_reader {
     size_t chunks;
     size_t extension_bytes;
     size_t trailer_bytes;
+    uint8_t folded;
     uint8_t in_trailer;
     uint8_t message_complete;
     unsigned status; /* of the failure */

@@ -24,9 +24,19 @@ static int escape_value(struct slice s, size_t i) {
 
 /* --- the target --- */
 
-static int is_alnum(char c) {
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-}
+/* unreserved and sub-delims of RFC 3986: what a host name may hold. */
+static const char name_chars[256] = {
+    ['!'] = 1, ['$'] = 1, ['&'] = 1, ['\''] = 1, ['('] = 1, [')'] = 1, ['*'] = 1, ['+'] = 1,
+    [','] = 1, ['-'] = 1, ['.'] = 1, [';'] = 1,  ['='] = 1, ['_'] = 1, ['~'] = 1, ['0'] = 1,
+    ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1,  ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1,
+    ['9'] = 1, ['A'] = 1, ['B'] = 1, ['C'] = 1,  ['D'] = 1, ['E'] = 1, ['F'] = 1, ['G'] = 1,
+    ['H'] = 1, ['I'] = 1, ['J'] = 1, ['K'] = 1,  ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1,
+    ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1,  ['T'] = 1, ['U'] = 1, ['V'] = 1, ['W'] = 1,
+    ['X'] = 1, ['Y'] = 1, ['Z'] = 1, ['a'] = 1,  ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1,
+    ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1,  ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1,
+    ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1,  ['r'] = 1, ['s'] = 1, ['t'] = 1, ['u'] = 1,
+    ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1,  ['z'] = 1,
+};
 
 static int port_valid(struct slice port) {
     uint64_t number;
@@ -46,8 +56,7 @@ static int literal_valid(struct slice literal) {
 
 static int reg_name_valid(struct slice name) {
     for (size_t i = 0; i < name.len; i++) {
-        if (!is_alnum(name.ptr[i]) &&
-            (name.ptr[i] == '\0' || !strchr("-._~!$&'()*+,;=", name.ptr[i]))) {
+        if (!name_chars[(unsigned char)name.ptr[i]]) {
             return 0;
         }
     }
