@@ -98,14 +98,12 @@ static int parse_literal(struct resolve_request *r, const char *host) {
 int resolver_start(struct resolve_request *r, struct loop *l, const char *host, uint16_t port,
                    void (*on_done)(struct resolve_request *r, int error)) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    void *owner = r->owner;
-    memset(r, 0, sizeof(*r));
-    r->owner = owner;
     r->loop = l;
     r->port = port;
     r->on_done = on_done;
-    if (parse_literal(r, host) == 0) {
-        r->is_literal = 1;
+    r->canceled = 0;
+    r->is_literal = parse_literal(r, host) == 0;
+    if (r->is_literal) {
         uv_idle_init(&l->uv, &r->uv.literal);
         uv_idle_start(&r->uv.literal, on_literal);
         return 0;

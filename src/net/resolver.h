@@ -19,7 +19,7 @@ struct resolve_request {
     uint16_t port;
     /* error 0: addresses[0..count) with the port set, count > 0, in the resolver's order. */
     void (*on_done)(struct resolve_request *r, int error);
-    void *owner; /* set by the caller; kept by resolver_start */
+    void *owner; /* the caller's; not touched here */
     int canceled;
     int is_literal;
 };
