@@ -31,12 +31,14 @@ const struct pool_options pool_options_default = {
 static void on_alarm(struct timer *t) {
     struct pool *p = container_of(t, struct pool, alarm);
     p->alarm_ns = POOL_NEVER;
+    p->alarming = 1;
     exchange_check_deadlines(p);
     pool_tick(p);
     pool_set_alarm(p, p->deadline_ns);
     pool_set_alarm(p, p->tick_ns);
     pool_set_alarm(p, p->addresses.refresh_ns);
     pool_after_event(p);
+    p->alarming = 0;
 }
 
 void pool_set_alarm(struct pool *p, uint64_t at_ns) {
@@ -44,8 +46,10 @@ void pool_set_alarm(struct pool *p, uint64_t at_ns) {
         return;
     }
     uint64_t now = loop_now_ns(p->loop);
+    uint64_t delay_ms = at_ns > now ? (at_ns - now + NS_PER_MS - 1) / NS_PER_MS : 0;
     p->alarm_ns = at_ns;
-    timer_start(&p->alarm, at_ns > now ? (at_ns - now + NS_PER_MS - 1) / NS_PER_MS : 0);
+    /* libuv 1.44 fires a timer of no delay, set inside a timer, in the same turn. */
+    timer_start(&p->alarm, delay_ms == 0 && p->alarming ? 1 : delay_ms);
 }
 
 /* Runs after the hub's flush: what was written before has been given to the kernel, or may. */

@@ -43,6 +43,7 @@ struct pool {
     uint64_t looked_ns;   /* when the deadlines were last looked through */
     uint64_t alarm_ns;    /* when the alarm is set to fire */
     int closing;
+    int alarming;          /* inside on_alarm */
     int writing;           /* inside on_write */
     struct buffer scratch; /* the request being written */
     struct deadline_queue connect_deadlines;

@@ -18,7 +18,7 @@ static int teardown(void **state) {
 
 static void one_exchange(void **state) {
     (void)state;
-    struct call c;
+    static struct call c;
     world_pool(&w);
     assert_false(pool_ready(w.pool));
     assert_int_equal(pool_free_places(w.pool), 0);
@@ -50,7 +50,7 @@ static void connection_is_reused(void **state) {
 /* The write leaves in the turn it was submitted in, when a connection is free. */
 static void writes_at_once(void **state) {
     (void)state;
-    struct call c;
+    static struct call c;
     world_pool(&w);
     RUN_UNTIL(&w, pool_ready(w.pool));
     call_init(&w, &c, 1);
@@ -67,7 +67,7 @@ static void writes_at_once(void **state) {
 /* Two idle connections: the one used last is used again. */
 static void last_used_first(void **state) {
     (void)state;
-    struct call a, b, c;
+    static struct call a, b, c;
     w.options.max_connections = w.options.warm_connections = 2;
     w.up.act = ACT_HOLD;
     world_pool(&w);
@@ -96,7 +96,7 @@ static void last_used_first(void **state) {
 
 static void pipelined_in_order(void **state) {
     (void)state;
-    struct call calls[8];
+    static struct call calls[8];
     w.options.pipeline_depth = 4;
     w.up.act = ACT_HOLD;
     world_pool(&w);
@@ -124,7 +124,7 @@ static void pipelined_in_order(void **state) {
 
 static void interim_chunked_and_head(void **state) {
     (void)state;
-    struct call c;
+    static struct call c;
     world_pool(&w);
     w.up.act = ACT_CONTINUE;
     call_init(&w, &c, 1);
@@ -154,7 +154,7 @@ static void interim_chunked_and_head(void **state) {
 
 static void queue_is_bounded(void **state) {
     (void)state;
-    struct call calls[6];
+    static struct call calls[6];
     w.options.queue_max = 3;
     w.up.act = ACT_HOLD;
     world_pool(&w);
@@ -182,7 +182,7 @@ static void queue_is_bounded(void **state) {
 
 static void no_queue_at_all(void **state) {
     (void)state;
-    struct call a, b;
+    static struct call a, b;
     w.options.queue_max = 0;
     world_pool(&w);
     call_init(&w, &a, 1);
@@ -220,7 +220,7 @@ static void warm_connections_are_opened_and_kept(void **state) {
 /* Grows with need, to its bound and not beyond, and one ahead of the need. */
 static void grows_with_need(void **state) {
     (void)state;
-    struct call calls[12];
+    static struct call calls[12];
     w.options.max_connections = 8;
     w.up.act = ACT_HOLD;
     world_pool(&w);
@@ -250,7 +250,7 @@ static void grows_with_need(void **state) {
 
 static void idle_ones_beyond_the_warm_are_closed(void **state) {
     (void)state;
-    struct call calls[4];
+    static struct call calls[4];
     w.options.max_connections = 4;
     w.options.idle_ms = 150;
     world_pool(&w);
@@ -272,7 +272,7 @@ static void idle_ones_beyond_the_warm_are_closed(void **state) {
 /* Under constant use every connection is replaced in time, and no exchange notices. */
 static void old_ones_are_replaced_first(void **state) {
     (void)state;
-    struct call calls[3];
+    static struct call calls[3];
     unsigned next = 1;
     w.options.max_connections = 3;
     w.options.warm_connections = 3;
@@ -289,7 +289,8 @@ static void old_ones_are_replaced_first(void **state) {
                 assert_int_equal(calls[i].writes, 1);
             }
             if (calls[i].done || calls[i].id == 0) {
-                call_init(&w, &calls[i], next++ % IDS_MAX);
+                call_init(&w, &calls[i], next);
+                next = next + 1 < IDS_MAX ? next + 1 : 1;
                 calls[i].x.resend = EXCHANGE_RESEND_NEVER;
                 assert_int_equal(call_submit(&calls[i]), 0);
             }
@@ -325,7 +326,7 @@ static void several_addresses_in_turn(void **state) {
 
 static void dead_address_is_left_alone(void **state) {
     (void)state;
-    struct call c;
+    static struct call c;
     names.ips[0] = "127.0.0.2"; /* nobody listens there */
     names.ips[1] = "127.0.0.1";
     names.ips[2] = "127.0.0.3";
@@ -374,7 +375,7 @@ static void name_is_looked_up_again(void **state) {
 
 static void name_comes_later(void **state) {
     (void)state;
-    struct call c;
+    static struct call c;
     names.error = ERR_RESOLVE;
     w.options.retry_pause_ms = 5;
     world_pool(&w);

@@ -46,7 +46,7 @@ struct up_conn {
     struct stream stream;
     struct list_node node;
     struct upstream *up;
-    char in[131072];
+    char in[262144];
     size_t in_len;
     unsigned requests;
     unsigned held[64]; /* ids, in order */
@@ -70,8 +70,8 @@ struct upstream {
     unsigned accepted;
     unsigned requests;
     unsigned closed;
-    uint16_t seen[IDS_MAX]; /* how often the first bytes of the request came */
-    uint16_t answered[IDS_MAX];
+    unsigned seen[IDS_MAX]; /* how often the first bytes of the request came */
+    unsigned answered[IDS_MAX];
     unsigned order[IDS_MAX]; /* ids as they came */
 };
 
@@ -226,20 +226,20 @@ static inline size_t up_request(struct up_conn *c) {
     return whole;
 }
 
-/* Marks every request whose first line is in the bytes from `from` on, once. */
+/* Marks every request whose first line is complete with the bytes from `from` on. */
 static inline void up_mark(struct up_conn *c, size_t from) {
-    char *at = c->in + from;
+    char *at = c->in + (from > 16 ? from - 16 : 0);
     for (;;) {
-        size_t left = c->in_len - (size_t)(at - c->in);
-        char *slash = memmem(at, left, "T /", 3); /* POST /, GET / */
-        char *space =
-            slash ? memchr(slash + 3, ' ', (size_t)(c->in + c->in_len - slash - 3)) : NULL;
+        char *slash =
+            memmem(at, c->in_len - (size_t)(at - c->in), "T /", 3); /* POST /, GET / */
+        size_t start = slash ? (size_t)(slash + 3 - c->in) : 0;
+        char *space = slash ? memchr(slash + 3, ' ', c->in_len - start) : NULL;
         if (!space) {
             return;
         }
         unsigned id = (unsigned)atoi(slash + 3);
         assert_true(id < IDS_MAX);
-        c->up->seen[id]++;
+        c->up->seen[id] += (size_t)(space - c->in) >= from;
         at = space;
     }
 }
@@ -248,17 +248,16 @@ static inline void up_on_data(struct stream *s, char *data, size_t len) {
     struct up_conn *c = container_of(s, struct up_conn, stream);
     assert_true(c->in_len + len < sizeof c->in);
     memcpy(c->in + c->in_len, data, len);
-    /* Only whole segments are looked through: the tests send each request in one. */
-    size_t before = c->in_len;
     c->in_len += len;
-    up_mark(c, before);
+    up_mark(c, c->in_len - len);
     size_t used;
     while (!c->stuck && (used = up_request(c)) > 0) {
         c->in_len -= used;
         memmove(c->in, c->in + used, c->in_len);
     }
-    if (c->stuck) {
-        c->in_len = 0;
+    if (c->stuck && c->in_len > 16) { /* only marks from now on */
+        memmove(c->in, c->in + c->in_len - 16, 16);
+        c->in_len = 16;
     }
 }
 
