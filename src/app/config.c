@@ -216,6 +216,11 @@ void config_free(struct config *c) {
         return;
     }
     gateway_routes_free(c->router);
+    for (size_t i = 0; i < c->function_count; i++) {
+        if (c->functions[i].native) {
+            native_close(c->functions[i].native);
+        }
+    }
     arena_reset(&c->arena);
     free(c);
 }

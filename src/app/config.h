@@ -11,6 +11,7 @@
 #include "gateway/gateway.h"
 #include "handlers/builtin.h"
 #include "lambda/invocation.h"
+#include "lambda/native.h"
 #include "net/address.h"
 #include "server/server.h"
 
@@ -31,6 +32,7 @@ struct config_table_entry {
 struct config_function {
     const char *name;
     const char *library;
+    struct native *native; /* loaded by config_load; initialised per worker by the service */
     const char *settings_json; /* environment as a JSON object */
     uint64_t timeout_ms;
     struct config_mark mark;
@@ -41,7 +43,7 @@ struct config_route {
     const char *kind; /* "put_item" ... or "function" */
     struct builtin_options builtin;
     const struct config_function *function; /* kind "function" */
-    struct lambda_handler handler;          /* state bound when the service starts */
+    struct lambda_handler handler;
     struct config_mark mark;
 };
 

@@ -86,6 +86,15 @@ void config_load_tables(struct config *c, struct json_object *root,
     }
 }
 
+static void load_library(struct config_function *f, struct config_errors *errors) {
+    char reason[NATIVE_REASON_MAX];
+    if (f->library[0] == '\0') {
+        config_errors_add(errors, f->mark, "functions[].library is missing");
+    } else if (native_open(f->library, f->name, &f->native, reason) != 0) {
+        config_errors_add(errors, f->mark, "functions[].library: %s", reason);
+    }
+}
+
 void config_load_functions(struct config *c, struct json_object *root,
                            struct config_errors *errors) {
     struct json_object *list = config_get(root, "functions");
@@ -100,9 +109,7 @@ void config_load_functions(struct config *c, struct json_object *root,
         f->library = keep(c, config_string(entry, "functions[].library"));
         f->timeout_ms = config_number(entry, "functions[].timeout_ms");
         f->settings_json = keep(c, settings ? json_object_to_json_string(settings) : "{}");
-        if (f->library[0] == '\0') {
-            config_errors_add(errors, f->mark, "functions[].library is missing");
-        }
+        load_library(f, errors);
     }
 }
 
@@ -179,11 +186,20 @@ static void load_builtin_table(struct config *c, struct json_object *m, const ch
     }
 }
 
+static void load_condition(struct config *c, struct json_object *m, const char *path,
+                           struct builtin_options *out, struct config_errors *errors) {
+    char reason[160];
+    out->condition = keep(c, config_string(m, path));
+    if (out->condition[0] && builtin_condition_check(out->condition, reason) != 0) {
+        config_errors_add(errors, yaml_mark(config_get(m, path)), "%s: %s", path, reason);
+    }
+}
+
 static void load_put_item(struct config *c, struct json_object *m, struct builtin_options *out,
                           struct config_errors *errors) {
     load_set(c, m, out, errors);
     load_types(c, m, "routes[].put_item.types", out, errors);
-    out->condition = keep(c, config_string(m, "routes[].put_item.condition"));
+    load_condition(c, m, "routes[].put_item.condition", out, errors);
     out->items_max = config_number(m, "routes[].put_item.items_max");
 }
 
@@ -197,26 +213,26 @@ static void load_query(struct config *c, struct json_object *m, struct builtin_o
 static void load_update_item(struct config *c, struct json_object *m,
                              struct builtin_options *out, struct config_errors *errors) {
     load_types(c, m, "routes[].update_item.types", out, errors);
-    out->condition = keep(c, config_string(m, "routes[].update_item.condition"));
+    load_condition(c, m, "routes[].update_item.condition", out, errors);
 }
 
 static void load_delete_item(struct config *c, struct json_object *m,
                              struct builtin_options *out, struct config_errors *errors) {
-    (void)errors;
-    out->condition = keep(c, config_string(m, "routes[].delete_item.condition"));
+    load_condition(c, m, "routes[].delete_item.condition", out, errors);
 }
 
 static const struct {
     const char *kind;
     const char *path;
+    int writes;
     void (*load)(struct config *c, struct json_object *m, struct builtin_options *out,
                  struct config_errors *errors);
 } builtin_kinds[] = {
-    {"put_item", "routes[].put_item", load_put_item},
-    {"get_item", "routes[].get_item", NULL},
-    {"query", "routes[].query", load_query},
-    {"update_item", "routes[].update_item", load_update_item},
-    {"delete_item", "routes[].delete_item", load_delete_item},
+    {"put_item", "routes[].put_item", 1, load_put_item},
+    {"get_item", "routes[].get_item", 0, NULL},
+    {"query", "routes[].query", 0, load_query},
+    {"update_item", "routes[].update_item", 1, load_update_item},
+    {"delete_item", "routes[].delete_item", 1, load_delete_item},
 };
 
 static size_t load_builtins(struct config *c, struct json_object *entry, struct config_route *r,
@@ -237,6 +253,7 @@ static size_t load_builtins(struct config *c, struct json_object *entry, struct 
         r->handler.name = r->kind;
         r->handler.invoke = builtin_find(slice_cstr(r->kind));
         r->handler.state = &r->builtin;
+        r->handler.writes = builtin_kinds[i].writes;
     }
     return found;
 }
@@ -252,6 +269,8 @@ static size_t load_function_target(struct config *c, struct json_object *entry,
         if (strcmp(c->functions[i].name, name) == 0) {
             r->function = &c->functions[i];
             r->handler.name = r->function->name;
+            r->handler.invoke = native_invoke;
+            r->handler.state = r->function->native;
             r->handler.timeout_ms = r->function->timeout_ms;
             return 1;
         }

@@ -29,7 +29,7 @@ struct tables {
     enum tables_step step;
     int schemas_told;
     int closing;
-    char problem[256];
+    char problem[640];
     struct buffer body;
 };
 

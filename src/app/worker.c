@@ -71,6 +71,20 @@ static int new_client_tls(struct worker *w, char reason[256]) {
     return 0;
 }
 
+static int init_functions(struct worker *w, char reason[256]) {
+    const struct config *c = w->setup.config;
+    char why[NATIVE_REASON_MAX];
+    for (size_t i = 0; i < c->function_count; i++) {
+        const struct config_function *f = &c->functions[i];
+        int error = native_init(f->native, w->setup.index, f->settings_json, why);
+        if (error != 0) {
+            (void)snprintf(reason, 256, "function %s: %.200s", f->name, why);
+            return error;
+        }
+    }
+    return 0;
+}
+
 struct worker *worker_new(const struct worker_setup *setup, const int *fds, char reason[256]) {
     size_t listeners = setup->config->listen_count;
     struct worker *w = calloc(1, sizeof *w);
@@ -80,7 +94,8 @@ struct worker *worker_new(const struct worker_setup *setup, const int *fds, char
     w->server_tls = calloc(listeners, sizeof(struct tls_context *));
     ASSERT(w->fds != NULL && w->server_tls != NULL);
     memcpy(w->fds, fds, listeners * sizeof *w->fds);
-    if (new_listen_tls(w, reason) != 0 || new_client_tls(w, reason) != 0) {
+    if (new_listen_tls(w, reason) != 0 || new_client_tls(w, reason) != 0 ||
+        init_functions(w, reason) != 0) {
         worker_free(w);
         return NULL;
     }
@@ -220,7 +235,9 @@ static void build_front(struct worker *w) {
                                     .memory_bytes = 32u << 20,
                                     .stage_variables = c->stage.variables,
                                     .stage_variable_count = c->stage.variable_count,
-                                    .stage = c->stage.name};
+                                    .stage = c->stage.name,
+                                    .dynamodb_deadline_ms = c->dynamodb.deadline_ms,
+                                    .worker = w->setup.index};
     struct gateway_options gateway = {
         .routes = c->router, .stage = &c->stage, .access_log = c->log_access};
     struct server_options server = c->server;
