@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/buffer.h"
 
-#define NAME_SET_LINEAR 16
+#define NAME_SET_LINEAR 64
 
 struct name_set {
     struct buffer *entries; /* of struct name_entry; both are work space of the caller */
