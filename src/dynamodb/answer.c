@@ -85,7 +85,8 @@ static void regulate(struct dynamodb *d, const struct batch *b, const struct ans
     }
     if (a->verdict == VERDICT_THROTTLED) {
         if (!a->key_range) { /* a hot key range: its ops rest, the table does not */
-            limiter_throttled(l, LIMITER_HALVE, in_flight, b->sent_ns, d->now_ns, &d->port->rng);
+            limiter_throttled(l, LIMITER_HALVE, in_flight, b->sent_ns, d->now_ns,
+                              &d->port->rng);
         }
     } else if (2 * back > b->count) {
         limiter_throttled(l, back == b->count ? LIMITER_HALVE : LIMITER_TENTH, in_flight,

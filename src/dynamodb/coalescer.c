@@ -13,11 +13,10 @@ size_t coalescer_wire_bytes(const struct op *op) {
     return op->item.len + sizeof "{\"DeleteRequest\":{\"Item\":}},";
 }
 
-int coalescer_fewest_batches(const struct dynamodb *d, const struct table *t) {
+int coalescer_eager(const struct table *t) {
     const struct lane *lane = &t->lanes[LANE_COALESCED];
-    size_t outstanding = lane->ready.count + lane->flying.count;
-    size_t fewest = (outstanding + d->options.batch_items - 1) / d->options.batch_items;
-    return lane->batches.count < fewest;
+    return list_empty(&lane->batches) ||
+           lane->ready.count + lane->flying.count <= COALESCER_EAGER_OPS;
 }
 
 static int is_full(const struct dynamodb *d, const struct table *t) {
@@ -34,7 +33,7 @@ int coalescer_leaves(const struct dynamodb *d, const struct table *t, uint64_t n
     }
     const struct op *oldest = container_of(ready->first, struct op, node);
     uint64_t due = oldest->ready_ns + d->options.batch_delay_ms * NS_PER_MS;
-    if (is_full(d, t) || now_ns >= due || d->rule(d, t)) {
+    if (is_full(d, t) || now_ns >= due || d->rule(t)) {
         return 1;
     }
     *due_ns = due;

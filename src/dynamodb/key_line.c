@@ -24,7 +24,7 @@ int key_line_join(struct dynamodb *d, struct op *op) {
 
 /* A write that is first, or the reads that are. */
 static void release_first(struct dynamodb *d, struct key_line *line) {
-    LIST_FOR_EACH(n, &line->ops) {
+    LIST_FOR_EACH (n, &line->ops) {
         struct op *op = container_of(n, struct op, line_node);
         if (op_is_write(op) && n != line->ops.first) {
             return;

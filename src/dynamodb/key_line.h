@@ -4,7 +4,8 @@
  *                      ^ first: it alone is ready, flying or resting
  *
  * A write goes when it is first. Reads that are first go together: nothing they do can be out
- * of order, and a hot key can be read at full rate. An op keeps its place while it backs off. */
+ * of order, and a hot key can be read at full rate. An op keeps its place while it backs off.
+ */
 #ifndef DYNAMODB_KEY_LINE_H
 #define DYNAMODB_KEY_LINE_H
 

@@ -17,8 +17,8 @@
 #define LIMITER_PAUSE_MAX_MS 1000u
 
 enum limiter_cut {
-    LIMITER_HALVE,  /* the whole exchange was throttled */
-    LIMITER_TENTH,  /* most of its items were handed back */
+    LIMITER_HALVE, /* the whole exchange was throttled */
+    LIMITER_TENTH, /* most of its items were handed back */
 };
 
 struct limiter {
@@ -26,7 +26,7 @@ struct limiter {
     size_t streak; /* successes since the last raise */
     uint64_t cut_ns;
     uint64_t paused_until_ns;
-    unsigned pauses; /* in a row */
+    unsigned pauses;        /* in a row */
     unsigned throttled : 1; /* the last answer was a throttle */
 };
 

@@ -62,18 +62,19 @@ struct op {
     uint32_t group;      /* LANE_SUSPECTS: those that travel together */
     uint32_t paid;       /* what its last retry took from the quota */
     struct state_machine state;
-    uint8_t kind;  /* enum op_kind */
-    uint8_t klass; /* enum op_class */
-    uint8_t lane;  /* enum lane_name */
+    uint8_t kind;     /* enum op_kind */
+    uint8_t klass;    /* enum op_class */
+    uint8_t lane;     /* enum lane_name */
     uint8_t attempts; /* exchanges that carried it and of which a byte left this machine */
     uint8_t retries;  /* of those repeated because they failed */
     uint8_t unsent;   /* exchanges that never left */
     uint8_t outcome;  /* SETTLED: enum op_outcome */
     uint8_t verdict;  /* of its last exchange: enum verdict */
     uint8_t batch_ops;
-    unsigned maybe_applied : 1; /* an attempt may have happened: no other answer can undo that */
-    unsigned renewed : 1;       /* its one retry with new credentials or clock is used */
-    unsigned unprocessed : 1;   /* DynamoDB handed it back in this exchange */
+    unsigned
+        maybe_applied : 1;    /* an attempt may have happened: no other answer can undo that */
+    unsigned renewed : 1;     /* its one retry with new credentials or clock is used */
+    unsigned unprocessed : 1; /* DynamoDB handed it back in this exchange */
     char bytes[OP_INLINE_BYTES];
 };
 

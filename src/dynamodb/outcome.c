@@ -115,7 +115,8 @@ void answer_read(struct answer *a, const struct http_response *r, struct buffer 
     uint64_t ms;
     memset(a, 0, sizeof *a);
     a->body = r->body;
-    a->retry_after_ms = hint.len && slice_to_u64(hint, &ms) == 0 ? (int64_t)(ms % 86400000) : -1;
+    a->retry_after_ms =
+        hint.len && slice_to_u64(hint, &ms) == 0 ? (int64_t)(ms % 86400000) : -1;
     if (aws_crc32_check(http_header_value(&r->headers, SLICE("x-amz-crc32")), r->body) != 0) {
         a->verdict = VERDICT_LOST;
         return;

@@ -29,7 +29,7 @@ struct verdict_rule {
     uint8_t repeat;        /* enum verdict_repeat */
     uint8_t maybe_applied; /* it may have happened */
     uint8_t kind;          /* enum retry_kind: backoff and cost of a retry */
-    uint8_t outcome;       /* enum op_outcome when there is no retry and it cannot have happened */
+    uint8_t outcome; /* enum op_outcome when there is no retry and it cannot have happened */
 };
 enum verdict_repeat {
     REPEAT_NEVER,
@@ -43,7 +43,7 @@ extern const struct verdict_rule verdict_rules[VERDICTS];
 struct answer {
     enum verdict verdict;
     enum aws_error_kind kind;
-    int key_range; /* THROTTLED: for a hot key range, not for the table */
+    int key_range;          /* THROTTLED: for a hot key range, not for the table */
     int64_t retry_after_ms; /* -1 = not said */
     struct slice body;
     struct slice error_name;

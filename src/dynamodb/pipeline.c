@@ -55,7 +55,7 @@ struct dynamodb *pipeline_new(struct dynamodb_port *port, const struct model_tab
     if (d->options.batch_items > COALESCER_OPS_MAX || d->options.batch_items == 0) {
         d->options.batch_items = COALESCER_OPS_MAX;
     }
-    d->rule = coalescer_fewest_batches;
+    d->rule = coalescer_eager;
     d->tables = calloc(table_count ? table_count : 1, sizeof *d->tables);
     ASSERT(d->tables);
     d->table_count = table_count;
@@ -246,7 +246,7 @@ static void wake_rested(struct dynamodb *d) {
 }
 
 static void sweep_list(struct dynamodb *d, struct list *l, uint64_t *earliest) {
-    LIST_FOR_EACH_SAFE(n, follow, l) {
+    LIST_FOR_EACH_SAFE (n, follow, l) {
         struct op *op = container_of(n, struct op, node);
         if (op->deadline_ns <= d->now_ns) {
             pipeline_give_up(d, op);

@@ -7,11 +7,11 @@
 #include "dynamodb/port.h"
 #include "dynamodb/table.h"
 
-#define DEADLINE_SWEEP_MS      20  /* how late a waiting op's deadline may be noticed */
-#define RENEW_PAUSE_MS         250 /* for new credentials to arrive */
-#define CREDENTIALS_TELL_MS    1000
-#define CLOCK_CHECK_MS         1000
-#define BODY_KEEP_BYTES        (1u << 20)
+#define DEADLINE_SWEEP_MS   20  /* how late a waiting op's deadline may be noticed */
+#define RENEW_PAUSE_MS      250 /* for new credentials to arrive */
+#define CREDENTIALS_TELL_MS 1000
+#define CLOCK_CHECK_MS      1000
+#define BODY_KEEP_BYTES     (1u << 20)
 
 enum pipeline_phase { PIPELINE_OPEN, PIPELINE_DRAINING, PIPELINE_CLOSING, PIPELINE_CLOSED };
 
@@ -30,7 +30,7 @@ struct dynamodb {
     struct list settled;
     struct backoff resting;
     size_t held_bytes;
-    uint64_t now_ns; /* read on every way in */
+    uint64_t now_ns;               /* read on every way in */
     uint64_t earliest_deadline_ns; /* no op that is standing or ready has an earlier one */
     uint64_t swept_ns;
     uint32_t groups; /* the last number given to a group of suspects */

@@ -2,9 +2,9 @@
  * PENSTOCK_SEED=n replays one; PENSTOCK_SCHEDULES=n runs as many. */
 #include "unit/dynamodb/world.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
 
 #define SCHEDULES 10000
 
@@ -77,7 +77,6 @@ static struct profile choose_profile(uint64_t seed) {
 
 static void live_one(uint64_t seed, uint64_t outcomes[], uint64_t *told) {
     struct profile p = choose_profile(seed);
-    world_seed = seed;
     struct world *w = world_new(&p, seed);
     w->clock_off_s = (int64_t)(seed % 5 == 0 ? seed % 1000 : 0);
     world_run(w);
@@ -117,7 +116,6 @@ static void every_schedule_keeps_the_promises(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_schedule_keeps_the_promises)};
-    signal(SIGABRT, world_on_abort);
     log_threshold = LOG_OFF;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

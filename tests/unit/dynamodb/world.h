@@ -63,27 +63,34 @@ struct faults {
     unsigned skew;        /* RequestTimeTooSkewed */
     unsigned denied;
     unsigned busy_pool; /* send says ERR_BUSY */
+    uint16_t status;    /* of every answer, without a body DynamoDB would write; 0 = none */
 };
 
 struct profile {
     struct dynamodb_options options;
     struct faults faults;
-    size_t places;         /* exchanges in flight at most */
-    size_t tables, keys;   /* as many are used */
-    uint64_t latency_ns;   /* of the endpoint, without jitter */
+    size_t places;       /* exchanges in flight at most */
+    size_t tables;       /* as many are used */
+    size_t keys;         /* likewise; 0: each client has its own */
+    uint64_t latency_ns; /* of the endpoint, without jitter */
     uint64_t jitter_ns;
-    uint64_t think_ns;     /* of a client between answer and next request, at most */
-    size_t clients;        /* closed loop */
-    size_t ops;            /* altogether; then the world ends */
-    uint64_t end_ns;       /* or at this time, 0 = never */
+    uint64_t think_ns; /* of a client between answer and next request, at most */
+    size_t clients;    /* closed loop */
+    size_t ops;        /* altogether; then the world ends */
+    uint64_t end_ns;   /* or at this time, 0 = never */
     unsigned deletes, conditionals, updates, gets, queries; /* of 1000; the rest are puts */
-    unsigned bad, condition_fails;                          /* of 1000 */
-    unsigned short_deadlines;                               /* of 1000 */
-    unsigned outages;        /* of 1000 answers: no place for a while */
-    unsigned close_after;    /* of the ops submitted: dynamodb_close; 0 = at the end */
-    uint64_t retry_after_ms; /* what a refused client waits; think_ns otherwise */
-    uint64_t busy_ns;        /* and one that is told BUSY */
-    size_t item_bytes;       /* padding in every item */
+    int one_kind;                                           /* all alike: of these */
+    enum op_kind kind;
+    enum op_class klass;
+    unsigned bad, condition_fails; /* of 1000 */
+    unsigned short_deadlines;      /* of 1000 */
+    unsigned outages;              /* of 1000 answers: no place for a while */
+    unsigned close_after;          /* of the ops submitted: dynamodb_close; 0 = at the end */
+    uint64_t retry_after_ms;       /* what a refused client waits; think_ns otherwise */
+    uint64_t busy_ns;              /* and one that is told BUSY */
+    size_t item_bytes;             /* padding in every item */
+    uint64_t op_cpu_ns;            /* what the loop spends on an op, */
+    uint64_t exchange_cpu_ns;      /* and on an exchange: time stands still for nobody */
 };
 
 struct world_op {
@@ -141,12 +148,15 @@ struct world {
     struct buffer scratch;
     int closed;
     int64_t clock_off_s; /* the endpoint's clock less ours */
+    int throttled_table; /* this one alone; -1 = none */
     unsigned credentials_told;
     uint64_t credentials_told_ns;
     /* figures */
     uint64_t exchanges, ops_sent, ok, outcomes[OUTCOME_TIMEOUT + 1], busy;
-    uint64_t latency_sum_ns, latency_max_ns;
+    uint64_t latency_sum_ns, latency_max_ns, cpu_ns, cpu_sum_ns;
     struct histogram *latency; /* us; may be NULL */
+    uint64_t flights;
+    void (*before_flight)(struct world *w); /* flights counts it already */
     void (*on_sent)(struct world *w, size_t ops);
     void (*on_settled)(struct world *w, struct world_op *op, const struct op_result *r);
 };
@@ -254,7 +264,8 @@ static struct world_op *find_op(struct world *w, struct slice table, struct slic
     }
     ASSERT(!op->settled && !op->flying && op->table == t && op->key == number);
     for (struct world_op *o = first; o != op; o = o->next) {
-        ASSERT(o && is_read(o) && is_read(op)); /* nobody is before it in line, but among reads */
+        ASSERT(o && is_read(o) &&
+               is_read(op)); /* nobody is before it in line, but among reads */
     }
     return op;
 }
@@ -290,8 +301,8 @@ static void answer_error(struct world *w, struct flight *f, uint16_t status, con
                          const char *message) {
     char text[256];
     (void)snprintf(text, sizeof text,
-                   "{\"__type\":\"com.amazonaws.dynamodb.v20120810#%s\",\"message\":\"%s\"}", name,
-                   message);
+                   "{\"__type\":\"com.amazonaws.dynamodb.v20120810#%s\",\"message\":\"%s\"}",
+                   name, message);
     answer(w, f, status, text);
 }
 
@@ -354,7 +365,8 @@ static void hand_back_some(struct world *w, struct flight *f, const struct slice
                               SLICE_ARG(table));
     for (size_t i = 0; i < f->id_count; i++) {
         if (chance(w, odds) || (i + 1 == f->id_count && !any)) {
-            error |= buffer_printf(&f->body, "%s" SLICE_FMT, any ? ", " : "", SLICE_ARG(raw[i]));
+            error |=
+                buffer_printf(&f->body, "%s" SLICE_FMT, any ? ", " : "", SLICE_ARG(raw[i]));
             any = 1;
         } else {
             apply(w, &w->ops[f->ids[i] - 1]);
@@ -393,8 +405,13 @@ static void succeed(struct world *w, struct flight *f, const struct slice *raw,
     answer(w, f, 200, f->id_count > 1 ? "{\"UnprocessedItems\":{}}" : "{}");
     if (f->id_count > 1 && chance(w, x->garbage)) {
         static const char *const garbage[] = {
-            "", "{", "{\"UnprocessedItems\":{\"table9\":[]}}", "[]", "{\"UnprocessedItems\":[1]}",
-            "{\"UnprocessedItems\":{\"table0\":[{\"PutRequest\":{\"Item\":{\"k\":{\"S\":\"zz\"}}}}]}}",
+            "",
+            "{",
+            "{\"UnprocessedItems\":{\"table9\":[]}}",
+            "[]",
+            "{\"UnprocessedItems\":[1]}",
+            "{\"UnprocessedItems\":{\"table0\":[{\"PutRequest\":{\"Item\":{\"k\":{\"S\":\"zz\"}"
+            "}}}]}}",
         };
         answer(w, f, 200, garbage[rng_below(&w->rng, sizeof garbage / sizeof *garbage)]);
         mark_ambiguous(w, f);
@@ -405,27 +422,32 @@ static void succeed(struct world *w, struct flight *f, const struct slice *raw,
 static void serve(struct world *w, struct flight *f, const struct slice *raw,
                   struct slice table) {
     const struct faults *x = &w->p.faults;
-    if (chance(w, x->throttle)) {
+    if (chance(w, x->throttle) || w->ops[f->ids[0] - 1].table == w->throttled_table) {
         answer_error(w, f, 400, "ProvisionedThroughputExceededException", "slow down");
     } else if (chance(w, x->key_range)) {
-        answer(w, f, 400,
-               "{\"__type\":\"a#ThrottlingException\",\"message\":\"hot\",\"ThrottlingReasons\":"
-               "[{\"reason\":\"TableWriteKeyRangeThroughputExceeded\",\"resource\":\"arn\"}]}");
+        answer(
+            w, f, 400,
+            "{\"__type\":\"a#ThrottlingException\",\"message\":\"hot\",\"ThrottlingReasons\":"
+            "[{\"reason\":\"TableWriteKeyRangeThroughputExceeded\",\"resource\":\"arn\"}]}");
     } else if (chance(w, x->expired)) {
         answer_error(w, f, 400, "ExpiredTokenException", "expired");
     } else if (chance(w, x->skew)) {
         answer_error(w, f, 400, "RequestTimeTooSkewed", "late");
     } else if (chance(w, x->denied)) {
         answer_error(w, f, 400,
-                     rng_below(&w->rng, 2) ? "ResourceNotFoundException" : "AccessDeniedException",
+                     rng_below(&w->rng, 2) ? "ResourceNotFoundException"
+                                           : "AccessDeniedException",
                      "no");
-    } else if (chance(w, x->server)) {
+    } else if (x->status || chance(w, x->server)) {
         static const uint16_t statuses[] = {500, 502, 503, 504};
-        if (rng_below(&w->rng, 2) && !refuses(w, f)) {
-            apply_all(w, f);
+        uint16_t status = x->status ? x->status : statuses[rng_below(&w->rng, 4)];
+        if (status >= 500 || status == 408) {
+            if (rng_below(&w->rng, 2) && !refuses(w, f)) {
+                apply_all(w, f);
+            }
+            mark_ambiguous(w, f);
         }
-        mark_ambiguous(w, f);
-        answer(w, f, statuses[rng_below(&w->rng, 4)], "<html>bad gateway</html>");
+        answer(w, f, status, "<html>bad gateway</html>");
     } else if (!refuses(w, f)) {
         succeed(w, f, raw, table);
     }
@@ -446,8 +468,8 @@ static void finish_response(struct world *w, struct flight *f) {
     f->response.headers.items = f->headers;
     (void)snprintf(f->crc, sizeof f->crc, "%" PRIu32, crc);
     add_header(f, "X-Amz-Crc32", f->crc);
-    clock_format_http((uint64_t)((int64_t)(WALL_START_S + w->now_ns / NS_PER_S) + w->clock_off_s),
-                      f->date);
+    clock_format_http(
+        (uint64_t)((int64_t)(WALL_START_S + w->now_ns / NS_PER_S) + w->clock_off_s), f->date);
     add_header(f, "Date", f->date);
     if (f->response.status != 200 && rng_below(&w->rng, 4) == 0) {
         (void)snprintf(f->hint, sizeof f->hint, "%u", (unsigned)rng_below(&w->rng, 500));
@@ -482,8 +504,13 @@ static void end_flight(struct world *w, struct flight *f, uint64_t at_ns, int er
 static void fly(struct world *w, struct flight *f) {
     const struct faults *x = &w->p.faults;
     struct slice raw[25] = {{0}}, table = SLICE_EMPTY;
+    w->flights++;
+    if (w->before_flight) {
+        w->before_flight(w);
+    }
     if (chance(w, x->unsent)) {
-        end_flight(w, f, w->now_ns + rng_below(&w->rng, NS_PER_MS), ERR_RESET, EXCHANGE_NOT_SENT);
+        end_flight(w, f, w->now_ns + rng_below(&w->rng, NS_PER_MS), ERR_RESET,
+                   EXCHANGE_NOT_SENT);
         return;
     }
     buffer_reset(&w->request, 1 << 20);
@@ -493,6 +520,7 @@ static void fly(struct world *w, struct flight *f) {
         return;
     }
     read_request(w, f, raw, &table);
+    w->cpu_ns += w->p.exchange_cpu_ns + w->p.op_cpu_ns * f->id_count;
     w->exchanges++;
     w->ops_sent += f->id_count;
     if (w->on_sent) {
@@ -633,8 +661,8 @@ static void on_op_done(void *arg, const struct op_result *r) {
     }
     ASSERT(was_applied_truthfully(op, r->outcome));
     ASSERT(r->outcome == OUTCOME_OK ? !r->error_name.len : r->message.len > 0);
-    ASSERT(r->outcome != OUTCOME_REFUSED || (slice_eq(r->message, SLICE("guilty A")) &&
-                                             r->batch_ops == 1));
+    ASSERT(r->outcome != OUTCOME_REFUSED ||
+           (slice_eq(r->message, SLICE("guilty A")) && r->batch_ops == 1));
     ASSERT((r->retry_after_ms > 0) ==
            (r->outcome == OUTCOME_THROTTLED || r->outcome == OUTCOME_UNAVAILABLE));
     ASSERT(op->flying || r->attempts == op->attempts);
@@ -669,9 +697,12 @@ static void on_op_done(void *arg, const struct op_result *r) {
 static void choose_kind(struct world *w, struct world_op *op) {
     unsigned dice = (unsigned)rng_below(&w->rng, 1000);
     const struct profile *p = &w->p;
-    op->kind = OP_PUT_ITEM;
-    op->klass = OP_IDEMPOTENT;
-    if (dice < p->deletes) {
+    op->kind = p->one_kind ? (uint8_t)p->kind : OP_PUT_ITEM;
+    op->klass = p->one_kind ? (uint8_t)p->klass : OP_IDEMPOTENT;
+    if (p->one_kind) {
+        op->condition_fails =
+            (uint8_t)(op->klass == OP_CONDITIONAL && chance(w, p->condition_fails));
+    } else if (dice < p->deletes) {
         op->kind = OP_DELETE_ITEM;
     } else if ((dice -= p->deletes) < p->conditionals) {
         op->klass = OP_CONDITIONAL;
@@ -693,15 +724,17 @@ static void fill_request(struct world *w, const struct world_op *op, struct op_r
     buffer_reset(b, 1 << 16);
     (void)snprintf(key, sizeof key, "k%u", op->key);
     (void)snprintf(extra, sizeof extra, ",\"Id\":%u", op->id);
-    int error = op->kind == OP_PUT_ITEM
-                    ? buffer_printf(b, "{\"v\":{\"N\":\"%u\"},\"p\":{\"S\":\"%*s\"},\"k\":{\"S\":\"%s\"}}",
-                                    op->id, (int)w->p.item_bytes, "", key)
-                    : buffer_printf(b, "{\"k\":{\"S\":\"%s\"}}", key);
+    int error =
+        op->kind == OP_PUT_ITEM
+            ? buffer_printf(b,
+                            "{\"v\":{\"N\":\"%u\"},\"p\":{\"S\":\"%*s\"},\"k\":{\"S\":\"%s\"}}",
+                            op->id, (int)w->p.item_bytes, "", key)
+            : buffer_printf(b, "{\"k\":{\"S\":\"%s\"}}", key);
     size_t item_len = b->len;
     error |= buffer_append(b, extra, strlen(extra));
     ASSERT(error == 0);
-    int alone = op->klass != OP_IDEMPOTENT ||
-                (op->kind != OP_PUT_ITEM && op->kind != OP_DELETE_ITEM);
+    int alone =
+        op->klass != OP_IDEMPOTENT || (op->kind != OP_PUT_ITEM && op->kind != OP_DELETE_ITEM);
     *r = (struct op_request){
         .kind = (enum op_kind)op->kind,
         .klass = (enum op_class)op->klass,
@@ -728,7 +761,7 @@ static void world_submit(struct world *w, uint32_t client) {
     op->id = (uint32_t)w->accepted + 1;
     op->client = client;
     op->table = (uint8_t)rng_below(&w->rng, w->p.tables);
-    op->key = (uint16_t)rng_below(&w->rng, w->p.keys);
+    op->key = (uint16_t)(w->p.keys ? rng_below(&w->rng, w->p.keys) : client % WORLD_KEYS);
     op->submitted_ns = w->now_ns;
     choose_kind(w, op);
     op->deadline_ns = chance(w, w->p.short_deadlines)
@@ -743,8 +776,8 @@ static void world_submit(struct world *w, uint32_t client) {
     ASSERT(!busy || error);
     if (error) {
         w->busy++;
-        schedule(w, w->now_ns + w->p.busy_ns / 2 + rng_below(&w->rng, w->p.busy_ns), EVENT_SUBMIT,
-                 client, NULL);
+        schedule(w, w->now_ns + w->p.busy_ns / 2 + rng_below(&w->rng, w->p.busy_ns),
+                 EVENT_SUBMIT, client, NULL);
         return;
     }
     w->accepted++;
@@ -759,7 +792,7 @@ static void check_line(struct map_node *node, void *arg) {
     const struct key_line *line = container_of(node, struct key_line, node);
     size_t *in_lines = arg, writes = 0, place = 0;
     int going = 0;
-    LIST_FOR_EACH(n, &line->ops) {
+    LIST_FOR_EACH (n, &line->ops) {
         const struct op *op = container_of(n, struct op, line_node);
         int standing = state_of(&op->state) == OP_STANDING;
         ASSERT(op->line == line);
@@ -778,23 +811,24 @@ static void world_check(struct world *w) {
     size_t in_lines = 0, keyed = 0, held = 0;
     dynamodb_count(d, &c);
     ASSERT(c.submitted == w->accepted && c.settled == w->settled);
-    ASSERT(d->ops.used <= d->options.queue_ops && d->held_bytes <= d->options.queue_bytes + 4096);
+    ASSERT(d->ops.used <= d->options.queue_ops &&
+           d->held_bytes <= d->options.queue_bytes + 4096);
     for (size_t i = 0; i < d->table_count; i++) {
         const struct table *t = &d->tables[i];
         size_t bytes = 0;
         for (int lane = 0; lane < LANES; lane++) {
             size_t carried = 0;
-            LIST_FOR_EACH(n, &t->lanes[lane].batches) {
+            LIST_FOR_EACH (n, &t->lanes[lane].batches) {
                 carried += container_of(n, struct batch, node)->count;
             }
             ASSERT(carried == t->lanes[lane].flying.count);
-            LIST_FOR_EACH(n, &t->lanes[lane].ready) {
+            LIST_FOR_EACH (n, &t->lanes[lane].ready) {
                 const struct op *op = container_of(n, struct op, node);
                 bytes += lane == LANE_COALESCED ? coalescer_wire_bytes(op) : 0;
                 keyed += op->line != NULL;
                 held += op->held;
             }
-            LIST_FOR_EACH(n, &t->lanes[lane].flying) {
+            LIST_FOR_EACH (n, &t->lanes[lane].flying) {
                 const struct op *op = container_of(n, struct op, node);
                 keyed += op->line != NULL;
                 held += op->held;
@@ -803,7 +837,7 @@ static void world_check(struct world *w) {
         ASSERT(bytes == t->ready_bytes);
         map_each((struct map *)&t->lines, check_line, &in_lines);
     }
-    LIST_FOR_EACH(n, &d->standing) {
+    LIST_FOR_EACH (n, &d->standing) {
         held += container_of(n, struct op, node)->held;
     }
     for (size_t i = 0; i < d->resting.count; i++) {
@@ -874,6 +908,9 @@ static int world_step(struct world *w) {
             world_check(w);
         }
     }
+    w->now_ns += w->cpu_ns;
+    w->cpu_sum_ns += w->cpu_ns;
+    w->cpu_ns = 0;
     return 1;
 }
 
@@ -881,9 +918,12 @@ static struct world *world_new(const struct profile *p, uint64_t seed) {
     struct world *w = calloc(1, sizeof *w);
     ASSERT(w);
     the_world = w;
+    world_seed = seed;
+    signal(SIGABRT, world_on_abort);
     w->p = *p;
     w->now_ns = NS_PER_S;
     w->wake_ns = UINT64_MAX;
+    w->throttled_table = -1;
     rng_seed(&w->rng, seed);
     w->port = (struct dynamodb_port){
         .now_ns = world_now,
