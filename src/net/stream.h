@@ -29,11 +29,11 @@
 #include "loop/loop.h"
 #include "loop/timer.h"
 #include "net/address.h"
+#include "tls/session_cache.h" /* who connects owns one, and may not reach tls/ itself */
 
 struct stream;
 struct tls_context;
 struct tls_engine;
-struct tls_session_cache;
 
 struct stream_events {
     void (*on_open)(struct stream *s, int error);

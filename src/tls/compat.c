@@ -26,6 +26,12 @@ void compat_global_init(void) {
                                         0, zeros, out, sizeof(tag), tag);
     }
     mbedtls_gcm_free(&gcm);
+    /* The defaults build the lists of suites and curves at the first call, without a lock. */
+    mbedtls_ssl_config conf;
+    mbedtls_ssl_config_init(&conf);
+    (void)mbedtls_ssl_config_defaults(&conf, MBEDTLS_SSL_IS_CLIENT,
+                                      MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+    mbedtls_ssl_config_free(&conf);
 }
 
 #if COMPAT_MBEDTLS_3 /* UNTESTED, all of it */

@@ -36,9 +36,11 @@
 #endif
 
 #if COMPAT_MBEDTLS_3
-#define COMPAT_ERR_VERSION MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION
+#define COMPAT_ERR_VERSION   MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION
+#define COMPAT_ERR_NO_CIPHER MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE
 #else
-#define COMPAT_ERR_VERSION MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION
+#define COMPAT_ERR_VERSION   MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION
+#define COMPAT_ERR_NO_CIPHER MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN
 #endif
 
 /* TLS 1.3 suites, to stand before the others. */
@@ -50,7 +52,9 @@
 #define COMPAT_SUITES_13
 #endif
 
-/* Detects the CPU's features once, before any thread does (CVE-2025-52496); starts PSA. */
+/* Does once, before any thread exists, what mbedTLS does at a first call without a lock:
+ * detects the CPU's features (CVE-2025-52496), fills its tables; starts PSA. What helgrind
+ * still reports with 2.28 are counters of its self-test. */
 void compat_global_init(void);
 /* Versions, groups and signature hashes of the policy in context.h. */
 void compat_conf_policy(mbedtls_ssl_config *conf);

@@ -94,7 +94,7 @@ static void explain_alert(int alert, char reason[TLS_REASON_MAX]) {
 
 static const char *short_text(int rc) {
     switch (rc) {
-    case MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN:
+    case COMPAT_ERR_NO_CIPHER:
         return "no common cipher suite";
     case COMPAT_ERR_VERSION:
         return "protocol version";

@@ -508,6 +508,9 @@ static void test_old_servers(void **state) {
     struct leaf rsa = certs_leaf(&certs, "rsa", "localhost", CERT_RSA, -1, 9, 0);
     /* OpenSSL 3 speaks TLS 1.1 at security level 0 only. */
     openssl_server_refused(&rsa, "-tls1_1", "DEFAULT@SECLEVEL=0", "protocol version");
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+    openssl_server_refused(&rsa, "-tls1_3", "DEFAULT", "protocol version");
+#endif
     openssl_server_refused(&rsa, "-tls1_2", "AES128-GCM-SHA256", "no common cipher suite");
     openssl_server_refused(&good, "-tls1_2", "ECDHE-ECDSA-AES128-SHA",
                            "no common cipher suite");
@@ -558,6 +561,8 @@ static void test_openssl_clients(void **state) {
                    "ECDHE-ECDSA-CHACHA20-POLY1305", 0);
     openssl_client((const char *[]){"-cipher", "AES128-SHA", NULL}, "alert", ERR_TLS);
     openssl_client((const char *[]){"-groups", "P-521", NULL}, "alert", ERR_TLS);
+    openssl_client((const char *[]){"-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0", NULL}, "alert",
+                   ERR_TLS);
 }
 
 static int setup(void **state) {
