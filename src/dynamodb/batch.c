@@ -89,11 +89,17 @@ static int take_back(struct batch *b, struct slice request, struct model_key_buf
     return ERR_PROTOCOL; /* in flight, but in another batch */
 }
 
+/* close: what the value must end with, ']' for an array. */
+static int open_as(struct json_cursor *c, struct slice value, char close) {
+    int error = json_cursor_open(c, value);
+    return error == 0 && c->close != close ? ERR_PROTOCOL : error;
+}
+
 static int take_back_table(struct batch *b, struct slice requests,
                            struct model_key_buffer *keys) {
     struct json_cursor c;
     struct slice name, request;
-    int error = json_cursor_open(&c, requests);
+    int error = open_as(&c, requests, ']');
     while (!error && !(error = json_cursor_next(&c, &name, &request))) {
         error = take_back(b, request, keys);
     }
@@ -103,7 +109,7 @@ static int take_back_table(struct batch *b, struct slice requests,
 static int take_back_all(struct batch *b, struct slice body, struct model_key_buffer *keys) {
     struct json_cursor c;
     struct slice name, value, unprocessed = SLICE_EMPTY;
-    int error = json_cursor_open(&c, body);
+    int error = open_as(&c, body, '}');
     while (!error && !(error = json_cursor_next(&c, &name, &value))) {
         if (slice_eq(name, SLICE("UnprocessedItems"))) {
             unprocessed = value;
@@ -115,7 +121,7 @@ static int take_back_all(struct batch *b, struct slice body, struct model_key_bu
     if (!unprocessed.ptr) {
         return 0;
     }
-    error = json_cursor_open(&c, unprocessed);
+    error = open_as(&c, unprocessed, '}');
     while (!error && !(error = json_cursor_next(&c, &name, &value))) {
         error = slice_eq(name, b->table->name) ? take_back_table(b, value, keys) : ERR_PROTOCOL;
     }
