@@ -146,41 +146,54 @@ void pool_count(const struct pool *p, struct pool_counts *out) {
 
 /* --- beginning and end --- */
 
-struct pool *pool_new(struct loop *l, struct stream_hub *hub,
-                      const struct pool_options *options) {
-    struct pool *p = calloc(1, sizeof *p);
-    ASSERT(p != NULL);
-    p->loop = l;
-    p->hub = hub;
-    p->options = *options;
-    ASSERT(options->max_connections > 0 && options->connecting_max > 0);
-    ASSERT(options->pipeline_depth > 0 && options->host[0] != 0);
-    rng_seed_random(&p->rng);
+/* How often to look at idle and old connections. */
+static uint64_t tick_every_ns(const struct pool_options *o) {
+    uint64_t shortest_ms = o->idle_ms < o->max_age_ms ? o->idle_ms : o->max_age_ms;
+    uint64_t ms = shortest_ms / 8;
+    return (ms < TICK_MIN_MS ? TICK_MIN_MS : ms > TICK_MAX_MS ? TICK_MAX_MS : ms) * NS_PER_MS;
+}
+
+static void init_lists(struct pool *p) {
     list_init(&p->waiting);
     list_init(&p->resend);
     list_init(&p->failed);
     for (size_t i = 0; i < CONN_STATES; i++) {
         list_init(&p->conns[i]);
     }
-    slab_init(&p->slab, "pool_conn",
-              sizeof(struct pool_conn) + options->pipeline_depth * sizeof(struct pool_slot), 0);
-    deadline_queue_init(&p->connect_deadlines, l, options->connect_timeout_ms,
+    size_t slots_len = p->options.pipeline_depth * sizeof(struct pool_slot);
+    slab_init(&p->slab, "pool_conn", sizeof(struct pool_conn) + slots_len, 0);
+}
+
+static void init_timers(struct pool *p) {
+    const struct pool_options *o = &p->options;
+    deadline_queue_init(&p->connect_deadlines, p->loop, o->connect_timeout_ms,
                         conn_on_connect_due, p);
-    deadline_queue_init(&p->response_deadlines, l, options->response_timeout_ms,
+    deadline_queue_init(&p->response_deadlines, p->loop, o->response_timeout_ms,
                         conn_on_response_due, p);
-    timer_init(&p->alarm, l, on_alarm);
+    timer_init(&p->alarm, p->loop, on_alarm);
     p->handles = 3;
     p->flushed.run = on_flushed;
-    loop_add_duty(l, &p->flushed, LOOP_RANK_REAP);
+    loop_add_duty(p->loop, &p->flushed, LOOP_RANK_REAP);
     p->alarm_ns = p->deadline_ns = POOL_NEVER;
-    uint64_t shortest =
-        options->idle_ms < options->max_age_ms ? options->idle_ms : options->max_age_ms;
-    uint64_t tick_ms = shortest / 8;
-    tick_ms = tick_ms < TICK_MIN_MS ? TICK_MIN_MS : tick_ms;
-    p->tick_every_ns = (tick_ms > TICK_MAX_MS ? TICK_MAX_MS : tick_ms) * NS_PER_MS;
-    p->tick_ns = loop_now_ns(l) + p->tick_every_ns;
+    p->tick_every_ns = tick_every_ns(o);
+    p->tick_ns = loop_now_ns(p->loop) + p->tick_every_ns;
     pool_set_alarm(p, p->tick_ns);
+}
+
+struct pool *pool_new(struct loop *l, struct stream_hub *hub,
+                      const struct pool_options *options) {
+    ASSERT(options->host[0] != 0 && options->pipeline_depth > 0);
+    ASSERT(options->max_connections > 0 && options->connecting_max > 0);
+    struct pool *p = calloc(1, sizeof *p);
+    ASSERT(p != NULL);
+    p->loop = l;
+    p->hub = hub;
+    p->options = *options;
+    rng_seed_random(&p->rng);
+    init_lists(p);
+    init_timers(p);
     if (options->tls) {
+        p->sessions = tls_session_cache_new(SESSION_PEERS);
     }
     pool_addresses_start(p);
     return p;
@@ -238,7 +251,7 @@ void pool_maybe_closed(struct pool *p) {
 void pool_free(struct pool *p) {
     ASSERT(p->closing && p->handles == 0 && p->taken == 0);
     if (p->sessions) {
-        ASSERT(p->sessions == NULL);
+        tls_session_cache_free(p->sessions);
     }
     buffer_fini(&p->scratch);
     slab_fini(&p->slab);
