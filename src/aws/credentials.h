@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 
 struct stream_hub;
+struct tls_context;
 
 /* Immutable, reference counted with atomics: workers take a reference and drop it. */
 struct credentials {
@@ -30,8 +31,11 @@ struct credentials_chain;
 
 struct credentials_options {
     struct aws_environment env;
-    const char *ca_file; /* for STS over TLS */
-    const char *region;  /* for the STS endpoint */
+    const char *ca_file;
+    const char *region; /* for the STS endpoint; copied */
+    /* A client context for sources over https (STS), asked for when one is needed; the callee
+     * keeps it. NULL, or a NULL answer: those sources give nothing. */
+    struct tls_context *(*tls)(void *arg);
     /* A new snapshot; the callee takes its own reference. */
     void (*on_change)(void *arg, struct credentials *c);
     /* A try that failed: which sources were tried and why each gave none. Logged by the chain
