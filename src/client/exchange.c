@@ -86,7 +86,7 @@ static void check_waiting(struct pool *p, struct list *l, uint64_t now) {
 
 /* The slot stays taken. The request may be in the stream's queue still, and will leave. */
 static void give_up(struct pool_conn *c, unsigned i) {
-    struct pool_slot *slot = conn_slot(c, i);
+    struct pool_slot *slot = pool_conn_slot(c, i);
     struct exchange *x = slot->x;
     int part_seen = i == 0 && c->expecting && !http_response_parser_idle(c->parser);
     slot->x = NULL;
@@ -96,7 +96,7 @@ static void give_up(struct pool_conn *c, unsigned i) {
 
 static void check_flying(struct pool_conn *c, uint64_t now) {
     for (unsigned i = 0; i < c->slots_used; i++) {
-        struct exchange *x = conn_slot(c, i)->x;
+        struct exchange *x = pool_conn_slot(c, i)->x;
         if (x && x->deadline_ns && x->deadline_ns <= now) {
             give_up(c, i);
         } else if (x && x->deadline_ns) {
@@ -135,7 +135,7 @@ static int write_request(struct pool *p, struct exchange *x) {
 
 static void take_slot(struct pool_conn *c, struct exchange *x) {
     struct pool *p = c->pool;
-    struct pool_slot *slot = conn_slot(c, c->slots_used);
+    struct pool_slot *slot = pool_conn_slot(c, c->slots_used);
     slot->conn = c;
     slot->x = x;
     slot->flushes = p->flushes;
@@ -146,7 +146,7 @@ static void take_slot(struct pool_conn *c, struct exchange *x) {
     p->taken++;
     x->conn = c;
     x->written_ns = loop_now_ns(p->loop);
-    conn_settle(c);
+    pool_conn_settle(c);
 }
 
 void exchange_start(struct pool_conn *c, struct exchange *x) {
@@ -164,7 +164,7 @@ void exchange_start(struct pool_conn *c, struct exchange *x) {
     if (error == ERR_NOMEM) {
         exchange_fail(p, x, error, error_text(error));
     } else if (error) {
-        conn_close(c, error, "write failed");
+        pool_conn_close(c, error, "write failed");
         wait_again(p, x);
     } else {
         take_slot(c, x);
@@ -174,7 +174,7 @@ void exchange_start(struct pool_conn *c, struct exchange *x) {
 /* --- ending --- */
 
 static struct exchange *release_first_slot(struct pool_conn *c) {
-    struct pool_slot *slot = conn_slot(c, 0);
+    struct pool_slot *slot = pool_conn_slot(c, 0);
     struct exchange *x = slot->x;
     deadline_disarm(&slot->response);
     slot->x = NULL;
@@ -192,22 +192,22 @@ void exchange_answered(struct pool_conn *c) {
     if (c->answered++ == 0) {
         pool_addresses_proved(p, &c->to);
     }
-    if (conn_state(c) != CONN_DRAINING) {
+    if (pool_conn_state(c) != CONN_DRAINING) {
         p->taken--;
     }
     if (!response->keep_alive) {
-        conn_close(c, 0, "Connection: close");
-    } else if (conn_state(c) != CONN_DRAINING) {
-        conn_settle(c);
+        pool_conn_close(c, 0, "Connection: close");
+    } else if (pool_conn_state(c) != CONN_DRAINING) {
+        pool_conn_settle(c);
     } else if (c->slots_used == 0) {
-        conn_close(c, c->end_error, c->end_reason);
+        pool_conn_close(c, c->end_error, c->end_reason);
     }
     if (x) {
         x->conn = NULL;
         reached(x, EXCHANGE_ANSWERED);
         x->events->on_done(x, 0, response);
     }
-    if (conn_state(c) != CONN_CLOSING) {
+    if (pool_conn_state(c) != CONN_CLOSING) {
         http_response_parser_next(c->parser);
     }
 }
@@ -227,7 +227,7 @@ void exchange_abandon(struct pool_conn *c, int error, const char *reason) {
     struct list again;
     list_init(&again);
     for (int ahead = 0; c->slots_used > 0; ahead = 1, part_seen = 0) {
-        struct pool_slot *slot = conn_slot(c, 0);
+        struct pool_slot *slot = pool_conn_slot(c, 0);
         int sent = exchange_may_have_left(slot);
         int stale = !part_seen && probably_stale(c, slot, error);
         struct exchange *x = release_first_slot(c);

@@ -167,9 +167,9 @@ static void init_lists(struct pool *p) {
 static void init_timers(struct pool *p) {
     const struct pool_options *o = &p->options;
     deadline_queue_init(&p->connect_deadlines, p->loop, o->connect_timeout_ms,
-                        conn_on_connect_due, p);
+                        pool_conn_on_connect_due, p);
     deadline_queue_init(&p->response_deadlines, p->loop, o->response_timeout_ms,
-                        conn_on_response_due, p);
+                        pool_conn_on_response_due, p);
     timer_init(&p->alarm, p->loop, on_alarm);
     p->handles = 3;
     p->flushed.run = on_flushed;
@@ -225,8 +225,8 @@ void pool_close(struct pool *p, void (*on_closed)(void *arg), void *arg) {
     p->on_closed_arg = arg;
     for (unsigned state = 0; state < CONN_CLOSING; state++) {
         while (!list_empty(&p->conns[state])) {
-            conn_close(container_of(p->conns[state].first, struct pool_conn, node),
-                       ERR_CANCELED, "pool closed");
+            pool_conn_close(container_of(p->conns[state].first, struct pool_conn, node),
+                            ERR_CANCELED, "pool closed");
         }
     }
     fail_waiting(p, &p->resend);

@@ -26,7 +26,7 @@ static const struct state_def conn_states[CONN_STATES] = {
     [CONN_CLOSING] = {"closing", 0},
 };
 
-static void conn_move(struct pool_conn *c, enum pool_conn_state to) {
+static void pool_conn_move(struct pool_conn *c, enum pool_conn_state to) {
     struct pool *p = c->pool;
     state_move(&c->machine, to);
     list_remove(&c->node);
@@ -37,34 +37,34 @@ static void conn_move(struct pool_conn *c, enum pool_conn_state to) {
     }
 }
 
-void conn_settle(struct pool_conn *c) {
+void pool_conn_settle(struct pool_conn *c) {
     size_t depth = c->pool->options.pipeline_depth;
-    conn_move(c, c->slots_used == 0      ? CONN_IDLE
-                 : c->slots_used < depth ? CONN_BUSY
-                                         : CONN_FULL);
+    pool_conn_move(c, c->slots_used == 0      ? CONN_IDLE
+                      : c->slots_used < depth ? CONN_BUSY
+                                              : CONN_FULL);
 }
 
-struct pool_slot *conn_slot(struct pool_conn *c, unsigned i) {
+struct pool_slot *pool_conn_slot(struct pool_conn *c, unsigned i) {
     unsigned depth = (unsigned)c->pool->options.pipeline_depth;
     unsigned at = c->slots_first + i;
     return &c->slots[at >= depth ? at - depth : at];
 }
 
-static int conn_usable(const struct pool_conn *c) {
-    enum pool_conn_state s = conn_state(c);
+static int pool_conn_usable(const struct pool_conn *c) {
+    enum pool_conn_state s = pool_conn_state(c);
     return s == CONN_IDLE || s == CONN_BUSY || s == CONN_FULL;
 }
 
 /* Its places no longer count. */
-static void conn_leave_service(struct pool_conn *c, enum pool_conn_state to) {
+static void pool_conn_leave_service(struct pool_conn *c, enum pool_conn_state to) {
     struct pool *p = c->pool;
-    if (conn_usable(c)) {
+    if (pool_conn_usable(c)) {
         p->taken -= c->slots_used;
     }
     if (p->retiring == c) {
         p->retiring = NULL;
     }
-    conn_move(c, to);
+    pool_conn_move(c, to);
 }
 
 static void log_closed(struct pool_conn *c, int error, const char *reason) {
@@ -77,33 +77,33 @@ static void log_closed(struct pool_conn *c, int error, const char *reason) {
     net_address_format(&c->to, peer);
     log_event(level, "upstream_closed", log_str("host", p->options.host), log_str("peer", peer),
               log_str("reason", reason), log_str("error", error ? error_name(error) : ""),
-              log_str("state", conn_states[conn_state(c)].name),
+              log_str("state", conn_states[pool_conn_state(c)].name),
               log_u64("age_ms", (loop_now_ns(p->loop) - c->started_ns) / NS_PER_MS),
               log_u64("exchanges", c->answered), log_u64("in_flight", c->slots_used));
 }
 
-void conn_close(struct pool_conn *c, int error, const char *reason) {
+void pool_conn_close(struct pool_conn *c, int error, const char *reason) {
     struct pool *p = c->pool;
-    ASSERT(conn_state(c) != CONN_CLOSING);
+    ASSERT(pool_conn_state(c) != CONN_CLOSING);
     log_closed(c, error, reason);
     if (list_linked(&c->connect.node)) {
         deadline_disarm(&c->connect);
     } else if (error && error != ERR_CANCELED && c->answered == 0) {
         pool_addresses_failed(p, &c->to); /* opens, and is of no use: do not hurry back */
     }
-    conn_leave_service(c, CONN_CLOSING);
+    pool_conn_leave_service(c, CONN_CLOSING);
     exchange_abandon(c, error ? error : ERR_CLOSED, reason);
     stream_close(&c->stream);
     pool_set_alarm(p, loop_now_ns(p->loop)); /* for what failed, and for a successor */
 }
 
-void conn_drain(struct pool_conn *c, int error, const char *reason) {
+void pool_conn_drain(struct pool_conn *c, int error, const char *reason) {
     c->end_error = error;
     c->end_reason = reason;
     if (c->slots_used == 0) {
-        conn_close(c, error, reason);
-    } else if (conn_state(c) != CONN_DRAINING) {
-        conn_leave_service(c, CONN_DRAINING);
+        pool_conn_close(c, error, reason);
+    } else if (pool_conn_state(c) != CONN_DRAINING) {
+        pool_conn_leave_service(c, CONN_DRAINING);
     }
 }
 
@@ -120,7 +120,7 @@ static void connect_failed(struct pool_conn *c, int error) {
     p->connect_failures++;
     p->counts.connect_failures++;
     pool_addresses_failed(p, &c->to);
-    conn_close(c, error, why);
+    pool_conn_close(c, error, why);
 }
 
 /* --- events of the stream --- */
@@ -128,7 +128,7 @@ static void connect_failed(struct pool_conn *c, int error) {
 static void on_open(struct stream *s, int error) {
     struct pool_conn *c = container_of(s, struct pool_conn, stream);
     struct pool *p = c->pool;
-    if (conn_state(c) == CONN_CLOSING) {
+    if (pool_conn_state(c) == CONN_CLOSING) {
         return;
     }
     if (error) {
@@ -141,14 +141,14 @@ static void on_open(struct stream *s, int error) {
     p->connect_failures = 0;
     p->counts.connects++;
     p->counts.resumed += stream_tls_resumed(s) != 0;
-    conn_move(c, CONN_IDLE);
+    pool_conn_move(c, CONN_IDLE);
     pool_on_opened(p);
     pool_after_event(p);
 }
 
 /* Whether a response can be for what stands in the first slot: its request has left. */
 static int expects_response(struct pool_conn *c) {
-    return c->slots_used > 0 && exchange_may_have_left(conn_slot(c, 0));
+    return c->slots_used > 0 && exchange_may_have_left(pool_conn_slot(c, 0));
 }
 
 static const char surplus[] = "bytes nobody asked for";
@@ -157,11 +157,11 @@ static const char surplus[] = "bytes nobody asked for";
 static size_t feed(struct pool_conn *c, char *data, size_t len) {
     struct pool *p = c->pool;
     if (!expects_response(c)) {
-        conn_close(c, ERR_PROTOCOL, surplus);
+        pool_conn_close(c, ERR_PROTOCOL, surplus);
         return 0;
     }
     if (!c->expecting) {
-        http_response_parser_expect(c->parser, conn_slot(c, 0)->method);
+        http_response_parser_expect(c->parser, pool_conn_slot(c, 0)->method);
         c->expecting = 1;
     }
     size_t used = 0;
@@ -174,20 +174,20 @@ static size_t feed(struct pool_conn *c, char *data, size_t len) {
     case HTTP_PARSE_ERROR:
         snprintf(p->reason, sizeof p->reason, "malformed response: %s",
                  http_response_parser_reason(c->parser));
-        conn_close(c, ERR_PROTOCOL, p->reason);
+        pool_conn_close(c, ERR_PROTOCOL, p->reason);
         return 0;
     }
     if (used < len && c->slots_used == 1) {
-        conn_drain(c, ERR_PROTOCOL, surplus);
+        pool_conn_drain(c, ERR_PROTOCOL, surplus);
     }
     exchange_answered(c);
-    return conn_state(c) == CONN_CLOSING ? 0 : used;
+    return pool_conn_state(c) == CONN_CLOSING ? 0 : used;
 }
 
 static void on_data(struct stream *s, char *data, size_t len) {
     struct pool_conn *c = container_of(s, struct pool_conn, stream);
     c->alive_ns = loop_now_ns(c->pool->loop);
-    while (len > 0 && conn_state(c) != CONN_CLOSING) {
+    while (len > 0 && pool_conn_state(c) != CONN_CLOSING) {
         size_t used = feed(c, data, len);
         if (used == 0) {
             break;
@@ -201,25 +201,26 @@ static void on_data(struct stream *s, char *data, size_t len) {
 static void on_end(struct stream *s, int error) {
     struct pool_conn *c = container_of(s, struct pool_conn, stream);
     struct pool *p = c->pool;
-    if (conn_state(c) == CONN_CLOSING) {
+    if (pool_conn_state(c) == CONN_CLOSING) {
         return;
     }
-    if (conn_state(c) == CONN_CONNECTING) {
+    if (pool_conn_state(c) == CONN_CONNECTING) {
         connect_failed(c, error ? error : ERR_CLOSED);
         pool_after_event(p);
         return;
     }
     if (error == 0 && c->expecting && http_response_parser_end(c->parser) == HTTP_PARSE_DONE) {
-        conn_drain(c, 0, "closed by the peer to end a response");
+        pool_conn_drain(c, 0, "closed by the peer to end a response");
         exchange_answered(c);
     }
-    if (conn_state(c) != CONN_CLOSING && c->slots_used == 0) {
+    if (pool_conn_state(c) != CONN_CLOSING && c->slots_used == 0) {
         if (loop_now_ns(p->loop) - c->opened_ns < YOUNG_NS && c->answered == 0) {
             pool_addresses_failed(p, &c->to);
         }
-        conn_close(c, 0, "closed by the peer while idle");
-    } else if (conn_state(c) != CONN_CLOSING) {
-        conn_close(c, error ? error : ERR_CLOSED, "closed by the peer before the response");
+        pool_conn_close(c, 0, "closed by the peer while idle");
+    } else if (pool_conn_state(c) != CONN_CLOSING) {
+        pool_conn_close(c, error ? error : ERR_CLOSED,
+                        "closed by the peer before the response");
     }
     pool_after_event(p);
 }
@@ -227,7 +228,7 @@ static void on_end(struct stream *s, int error) {
 static void on_close(struct stream *s) {
     struct pool_conn *c = container_of(s, struct pool_conn, stream);
     struct pool *p = c->pool;
-    ASSERT(conn_state(c) == CONN_CLOSING && c->slots_used == 0);
+    ASSERT(pool_conn_state(c) == CONN_CLOSING && c->slots_used == 0);
     list_remove(&c->node);
     http_response_parser_free(c->parser);
     slab_release(&p->slab, c);
@@ -249,7 +250,7 @@ static uint64_t jittered_ns(struct pool *p, uint64_t limit_ms) {
     return ns - rng_below(&p->rng, ns / 5 + 1);
 }
 
-void conn_open(struct pool *p, const struct net_address *to) {
+void pool_conn_open(struct pool *p, const struct net_address *to) {
     struct pool_conn *c = slab_acquire(&p->slab);
     memset(c, 0, p->slab.object_len);
     c->pool = p;
@@ -270,17 +271,17 @@ void conn_open(struct pool *p, const struct net_address *to) {
     }
 }
 
-void conn_on_connect_due(struct deadline_queue *q, struct deadline *d) {
+void pool_conn_on_connect_due(struct deadline_queue *q, struct deadline *d) {
     struct pool_conn *c = container_of(d, struct pool_conn, connect);
     (void)q;
     connect_failed(c, ERR_TIMEOUT);
     pool_after_event(c->pool);
 }
 
-void conn_on_response_due(struct deadline_queue *q, struct deadline *d) {
+void pool_conn_on_response_due(struct deadline_queue *q, struct deadline *d) {
     struct pool_slot *slot = container_of(d, struct pool_slot, response);
     struct pool_conn *c = slot->conn;
     (void)q;
-    conn_close(c, ERR_TIMEOUT, "no response in time");
+    pool_conn_close(c, ERR_TIMEOUT, "no response in time");
     pool_after_event(c->pool);
 }

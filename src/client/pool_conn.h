@@ -59,20 +59,20 @@ struct pool_conn {
     struct pool_slot slots[]; /* pipeline_depth of them */
 };
 
-void conn_open(struct pool *p, const struct net_address *to);
+void pool_conn_open(struct pool *p, const struct net_address *to);
 /* Ends it now; what flies is resent or failed by the rules of exchange.c. `error` is 0 for an
  * ordinary end. */
-void conn_close(struct pool_conn *c, int error, const char *reason);
+void pool_conn_close(struct pool_conn *c, int error, const char *reason);
 /* Takes nothing new and closes when what flies is answered. */
-void conn_drain(struct pool_conn *c, int error, const char *reason);
+void pool_conn_drain(struct pool_conn *c, int error, const char *reason);
 /* State from the slots. */
-void conn_settle(struct pool_conn *c);
+void pool_conn_settle(struct pool_conn *c);
 /* The i-th oldest that flies; i == slots_used is the next free one. */
-struct pool_slot *conn_slot(struct pool_conn *c, unsigned i);
-void conn_on_connect_due(struct deadline_queue *q, struct deadline *d);
-void conn_on_response_due(struct deadline_queue *q, struct deadline *d);
+struct pool_slot *pool_conn_slot(struct pool_conn *c, unsigned i);
+void pool_conn_on_connect_due(struct deadline_queue *q, struct deadline *d);
+void pool_conn_on_response_due(struct deadline_queue *q, struct deadline *d);
 
-static inline enum pool_conn_state conn_state(const struct pool_conn *c) {
+static inline enum pool_conn_state pool_conn_state(const struct pool_conn *c) {
     return (enum pool_conn_state)state_of(&c->machine);
 }
 

@@ -54,8 +54,8 @@ static size_t missing(const struct pool *p) {
 static void make_room_for_resend(struct pool *p) {
     if (!list_empty(&p->resend) && !list_empty(&p->conns[CONN_IDLE]) &&
         list_empty(&p->conns[CONN_CONNECTING]) && total(p) >= p->options.max_connections) {
-        conn_close(container_of(p->conns[CONN_IDLE].last, struct pool_conn, node), 0,
-                   "makes room for a repeat");
+        pool_conn_close(container_of(p->conns[CONN_IDLE].last, struct pool_conn, node), 0,
+                        "makes room for a repeat");
     }
 }
 
@@ -71,7 +71,7 @@ void pool_ramp(struct pool *p) {
             pool_set_alarm(p, wait_until);
             return;
         }
-        conn_open(p, to);
+        pool_conn_open(p, to);
     }
 }
 
@@ -82,17 +82,17 @@ static int too_old(const struct pool_conn *c) {
 }
 
 static uint64_t idle_ns(const struct pool_conn *c) {
-    return conn_state(c) == CONN_IDLE ? loop_now_ns(c->pool->loop) - c->alive_ns : 0;
+    return pool_conn_state(c) == CONN_IDLE ? loop_now_ns(c->pool->loop) - c->alive_ns : 0;
 }
 
 static void retire(struct pool_conn *c) {
     struct pool *p = c->pool;
     if (too_old(c)) {
         p->counts.closed_age++;
-        conn_drain(c, 0, "maximum age");
+        pool_conn_drain(c, 0, "maximum age");
     } else {
         p->counts.closed_idle++;
-        conn_drain(c, 0, "idle limit");
+        pool_conn_drain(c, 0, "idle limit");
     }
 }
 
@@ -120,7 +120,8 @@ static void age(struct pool *p, struct list *l) {
         if (!due(c)) {
             continue;
         }
-        int spare = conn_state(c) == CONN_IDLE && pool_open(p) > p->options.warm_connections;
+        int spare =
+            pool_conn_state(c) == CONN_IDLE && pool_open(p) > p->options.warm_connections;
         if (spare || overdue(c)) {
             retire(c);
         } else if (!p->retiring) {
