@@ -2,11 +2,8 @@
  * exchange fails in each way, and when every exchange does. The world checks the truth of each
  * outcome against the endpoint's record; here it is checked which one, after how many attempts.
  */
+#include "support/unit.h"
 #include "unit/dynamodb/world.h"
-
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
 
 struct cell {
     enum op_outcome outcome;

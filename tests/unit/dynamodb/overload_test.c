@@ -1,10 +1,7 @@
 /* Sixty virtual seconds in which the table throttles everything, partly, or one key range; and
  * what the limiter makes of answers, one by one. */
+#include "support/unit.h"
 #include "unit/dynamodb/world.h"
-
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
 
 #define SECONDS     80
 #define STORM_FROM  5

@@ -4,13 +4,10 @@
 #include "base/log.h"
 #include "dynamodb/pipeline.h"
 #include "model/json_cursor.h"
+#include "support/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
 
 #define OPS_MAX 128
 

@@ -1,10 +1,7 @@
 /* Many short lives of a pipeline, each from one seed (world.h says what is checked in them).
  * PENSTOCK_SEED=n replays one; PENSTOCK_SCHEDULES=n runs as many. */
+#include "support/unit.h"
 #include "unit/dynamodb/world.h"
-
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
 
 #define SCHEDULES 10000
 
