@@ -1,6 +1,7 @@
 #include "handlers/answer.h"
 
 #include "base/error.h"
+#include "model/json_cursor.h"
 
 #include <stdio.h>
 
@@ -23,6 +24,20 @@ void answer_not_taken(struct penstock_invocation *i, int outcome) {
 
 void answer_bad_response(struct penstock_invocation *i) {
     penstock_respond_message(i, 502, "Internal server error", "bad_dynamodb_response");
+}
+
+int response_member(struct slice body, struct slice name, struct slice *value) {
+    struct json_cursor c;
+    struct slice member, raw;
+    int error = json_cursor_open(&c, body);
+
+    *value = SLICE_EMPTY;
+    while (!error && (error = json_cursor_next(&c, &member, &raw)) == 0) {
+        if (slice_eq(member, name)) {
+            *value = raw;
+        }
+    }
+    return error == ERR_NOT_FOUND ? 0 : error;
 }
 
 struct slice key_parameter(const struct penstock_invocation *i,

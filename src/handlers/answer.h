@@ -22,6 +22,11 @@ void answer_not_taken(struct penstock_invocation *i, int outcome);
 /* DynamoDB's acknowledgement could not be read. */
 void answer_bad_response(struct penstock_invocation *i);
 
+/* A member of DynamoDB's response, raw; ptr NULL: there is none. The whole response is walked:
+ * 0, or ERR_PROTOCOL when it is broken anywhere, so that half a response is never taken for one
+ * without that member. */
+MUST_CHECK int response_member(struct slice body, struct slice name, struct slice *value);
+
 /* The value of a key attribute: the path parameter of that name, else the query parameter. ptr
  * NULL: there is none. */
 struct slice key_parameter(const struct penstock_invocation *i,

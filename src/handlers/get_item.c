@@ -1,9 +1,6 @@
 /* get_item: the key from the parameters, the item as plain JSON. */
 #include "handlers/answer.h"
 
-#include "base/error.h"
-#include "model/json_cursor.h"
-
 static void on_item(struct penstock_invocation *i, void *arg,
                     const struct penstock_result *result) {
     struct scratch *s = scratch_get();
@@ -14,8 +11,9 @@ static void on_item(struct penstock_invocation *i, void *arg,
         penstock_respond_outcome(i, result);
         return;
     }
-    item = json_member(slice_in(result->body), SLICE("Item"));
-    if (!item.ptr) {
+    if (response_member(slice_in(result->body), SLICE("Item"), &item) != 0) {
+        answer_bad_response(i);
+    } else if (!item.ptr) {
         penstock_respond_message(i, 404, "Not Found", "no_such_item");
     } else if (model_decode_item(item, &s->answer) != 0) {
         answer_bad_response(i);

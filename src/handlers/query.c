@@ -27,7 +27,7 @@ static struct slice parameter(const struct query *q, const char *name) {
     return slice_in(penstock_query_parameter(q->i, name));
 }
 
-/* #n0 = :v0, the name and value of one key attribute of the key that was last encoded. */
+/* The value of one attribute of the key that was last encoded. */
 static int append_operand(struct query *q, const struct model_key_schema *k,
                           struct slice key_json) {
     struct slice typed = json_member(key_json, slice_of(k->name, k->name_len));
@@ -221,16 +221,17 @@ static void on_page(struct penstock_invocation *i, void *arg,
                     const struct penstock_result *result) {
     const struct builtin_options *o = arg;
     struct scratch *s = scratch_get();
-    struct slice body = slice_in(result->body);
+    struct slice body = slice_in(result->body), items, last_key;
     int error;
 
     if (result->outcome != PENSTOCK_OK) {
         penstock_respond_outcome(i, result);
         return;
     }
-    error = append_items(json_member(body, SLICE("Items")), &s->answer);
-    error = error ? error
-                  : append_next(i, o->table, json_member(body, SLICE("LastEvaluatedKey")), s);
+    error = response_member(body, SLICE("Items"), &items);
+    error = error ? error : response_member(body, SLICE("LastEvaluatedKey"), &last_key);
+    error = error ? error : append_items(items, &s->answer);
+    error = error ? error : append_next(i, o->table, last_key, s);
     error = error ? error : buffer_append_slice(&s->answer, SLICE("}"));
     if (error) {
         answer_bad_response(i);

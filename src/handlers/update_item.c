@@ -110,8 +110,8 @@ static void on_updated(struct penstock_invocation *i, void *arg,
         penstock_respond_outcome(i, result);
         return;
     }
-    item = json_member(slice_in(result->body), SLICE("Attributes"));
-    if (model_decode_item(item, &s->answer) != 0) {
+    if (response_member(slice_in(result->body), SLICE("Attributes"), &item) != 0 ||
+        model_decode_item(item, &s->answer) != 0) {
         answer_bad_response(i);
     } else {
         answer_json(i, 200, buffer_slice(&s->answer));
