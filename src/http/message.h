@@ -35,8 +35,9 @@ struct http_request {
     uint8_t minor;       /* HTTP/1.minor */
     uint8_t keep_alive;  /* what the peer asked for, Connection tokens considered */
     uint8_t expect_continue;
-    uint8_t has_body;  /* Content-Length > 0 or chunked */
-    struct slice host; /* the Host field, or the authority of an absolute-form target */
+    uint8_t has_body;        /* Content-Length > 0 or chunked */
+    uint64_t content_length; /* as announced; 0 when chunked */
+    struct slice host;       /* the Host field, or the authority of an absolute-form target */
     struct http_headers headers;
     struct slice body; /* de-chunked, complete; set when the message is complete */
 };

@@ -221,6 +221,7 @@ static enum http_parse_result finish_head(struct http_request_parser *p) {
     p->request.headers.items = r->items;
     p->request.headers.count = r->header_count;
     p->request.has_body = r->framing != FRAMING_NONE;
+    p->request.content_length = r->content_length;
     /* Upgrade is ignored, and the connection closed, since its sender may go on in another
      * protocol. */
     int wants_alive = p->request.minor == 1 ? 1 : f.keep_alive > 0;
@@ -338,6 +339,10 @@ const struct http_request *http_request_parser_request(const struct http_request
     return &p->request;
 }
 
+struct slice http_request_parser_head(const struct http_request_parser *p) {
+    return slice_of(p->reader.head, p->reader.head_len);
+}
+
 int http_request_parser_limit_body(struct http_request_parser *p, size_t body_bytes) {
     p->reader.body_max = body_bytes;
     return p->reader.content_length > body_bytes ? ERR_LIMIT : 0;
@@ -355,6 +360,10 @@ void http_request_parser_next(struct http_request_parser *p) {
 
 int http_request_parser_idle(const struct http_request_parser *p) {
     return p->reader.state == READER_START;
+}
+
+int http_request_parser_unused(const struct http_request_parser *p) {
+    return http_request_parser_idle(p) && p->blank_bytes == 0;
 }
 
 size_t http_request_parser_held(const struct http_request_parser *p) {

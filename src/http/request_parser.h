@@ -46,6 +46,9 @@ enum http_parse_result http_request_parser_feed(struct http_request_parser *p, c
                                                 size_t len, size_t *used);
 /* The message: head fields from HEAD on, body from DONE on. */
 const struct http_request *http_request_parser_request(const struct http_request_parser *p);
+/* The bytes of the head, from the request line to the empty line; from HEAD on. Every slice of
+ * the request but the body lies in them. */
+struct slice http_request_parser_head(const struct http_request_parser *p);
 /* Lowers or raises the limit for the body of this message; between HEAD and the next feed.
  * Returns 0, or ERR_LIMIT when Content-Length is already over it (answer 413, close). */
 int http_request_parser_limit_body(struct http_request_parser *p, size_t body_bytes);
@@ -54,6 +57,8 @@ void http_request_parser_next(struct http_request_parser *p);
 /* True when no byte of a next request has been seen: an idle connection. Blank lines do not
  * count. */
 int http_request_parser_idle(const struct http_request_parser *p);
+/* True when not even a blank line has been seen: it can serve another connection. */
+int http_request_parser_unused(const struct http_request_parser *p);
 /* Bytes held in the parser's own buffer (for memory accounting). */
 size_t http_request_parser_held(const struct http_request_parser *p);
 

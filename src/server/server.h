@@ -44,8 +44,8 @@ struct server_events {
     void (*on_request)(void *owner, struct server_request *r);
     /* The client left before the answer; r->owner_data is still there, r is gone afterwards. */
     void (*on_abandon)(void *owner, struct server_request *r);
-    /* Every answer that went out, for the access log and the counters; may be NULL. The request
-     * is NULL when the head could not be parsed. */
+    /* Every answer, for the access log and the counters, before the request is gone; may be
+     * NULL. The request is NULL when the head could not be parsed. */
     void (*on_answered)(void *owner, const struct server_request *r, unsigned status,
                         size_t body_bytes, const char *reason);
 };
@@ -90,9 +90,9 @@ struct slice server_error_body(unsigned status);
 
 /* New connections are no longer accepted, idle ones close, answers carry Connection: close.
  * on_drained (may be NULL) runs once no connection is left. */
-void server_drain(struct server *s, void (*on_drained)(void *owner));
+void server_drain(struct server *s, void (*on_drained)(void *arg), void *arg);
 /* Closes everything at once; on_closed runs when the memory can go: then server_free. */
-void server_close(struct server *s, void (*on_closed)(void *owner));
+void server_close(struct server *s, void (*on_closed)(void *arg), void *arg);
 void server_free(struct server *s);
 
 struct server_counts {
@@ -104,5 +104,14 @@ struct server_counts {
     uint64_t timeouts;
 };
 void server_count(const struct server *s, struct server_counts *out);
+
+/* Refusals and closings in error by their reason code, in the order they were first met. */
+struct server_reason {
+    const char *name; /* static */
+    uint64_t count;
+};
+#define SERVER_REASONS_MAX 96
+/* The table and its length, valid as long as the server. */
+const struct server_reason *server_reasons(const struct server *s, size_t *count);
 
 #endif

@@ -1,0 +1,216 @@
+/* Answers, in the order of the requests. The oldest one is formatted straight into the stream's
+ * queue; one that comes before its turn is formatted into memory of its own and waits. */
+#include "server/server_impl.h"
+
+#include "base/error.h"
+#include "http/writer.h"
+
+#define BODY(text)                                                                             \
+    { "{\"message\":\"" text "\"}", sizeof("{\"message\":\"" text "\"}") - 1 }
+
+/* The words of API Gateway. */
+struct slice server_error_body(unsigned status) {
+    static const struct {
+        unsigned status;
+        struct slice body;
+    } bodies[] = {
+        {400, BODY("Bad Request")},
+        {401, BODY("Unauthorized")},
+        {403, BODY("Forbidden")},
+        {404, BODY("Not Found")},
+        {405, BODY("Method Not Allowed")},
+        {408, BODY("Request Timeout")},
+        {409, BODY("Conflict")},
+        {413, BODY("Request Too Long")},
+        {414, BODY("Request URI too long")},
+        {415, BODY("Unsupported Media Type")},
+        {417, BODY("Expectation Failed")},
+        {429, BODY("Too Many Requests")},
+        {431, BODY("Request Header Fields Too Large")},
+        {501, BODY("Not Implemented")},
+        {503, BODY("Service Unavailable")},
+        {504, BODY("Endpoint request timed out")},
+        {505, BODY("HTTP Version Not Supported")},
+    };
+    static const struct slice other = BODY("Internal server error");
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        if (bodies[i].status == status) {
+            return bodies[i].body;
+        }
+    }
+    return status >= 400 && status < 500 ? bodies[0].body : other;
+}
+
+static struct http_response_head head_of(const struct server_slot *slot,
+                                         const struct server_answer *answer) {
+    const struct server_request *r = &slot->request;
+    return (struct http_response_head){
+        .status = answer->status,
+        .minor = r->http.minor,
+        .head_only = slot->has_head && r->http.method == HTTP_HEAD_,
+        .date = r->conn->server->loop->http_date,
+        .content_type = answer->content_type,
+        .request_id = slice_of(r->request_id, sizeof(r->request_id) - 1),
+        .headers = answer->headers,
+        .header_count = answer->header_count,
+    };
+}
+
+/* Only the last answer may say so, or later ones would be answers nobody reads. A request that
+ * is arriving while we drain is still served. */
+static int is_last(const struct server_conn *c, const struct server_slot *slot) {
+    if (slot->request.node.next != NULL) {
+        return 0;
+    }
+    if (c->no_more) {
+        return 1;
+    }
+    int more = c->input.len > 0 || c->more_input;
+    return (c->peer_done && !more) || (c->server->draining && !more && !conn_arriving(c));
+}
+
+/* Formats into `out`; what must not be sent becomes a 500. Returns the bytes, *status what was
+ * said and *body what of it. */
+static size_t format(char *out, struct http_response_head *head, struct slice *body) {
+    size_t len = head->status >= 200 ? http_format_response(out, head, *body) : 0;
+    if (len == 0) {
+        head->status = 500;
+        head->content_type = SLICE("application/json");
+        head->header_count = 0;
+        *body = server_error_body(500);
+        len = http_format_response(out, head, *body);
+    }
+    return len;
+}
+
+/* --- in turn --- */
+
+static void count_written(struct server_conn *c, size_t len) {
+    if (!list_linked(&c->write_deadline.node)) {
+        c->sent_mark = c->written;
+        deadline_arm(&c->server->queues[QUEUE_WRITE], &c->write_deadline);
+    }
+    c->written += len;
+}
+
+/* Out of memory, or the stream has failed and on_end will say so: either way the order of the
+ * answers can no longer be kept. Not closed here, where the owner is on the stack. */
+static void break_conn(struct server_conn *c) {
+    c->broken = 1;
+    server_resume_later(c->server, c);
+}
+
+static void write_bytes(struct server_conn *c, struct slice bytes) {
+    if (stream_write(&c->stream, bytes)) {
+        break_conn(c);
+        return;
+    }
+    count_written(c, bytes.len);
+}
+
+static void write_answer(struct server_conn *c, struct http_response_head *head,
+                         struct slice *body, size_t bound) {
+    char *out = stream_reserve(&c->stream, bound);
+    if (out == NULL) {
+        break_conn(c);
+        return;
+    }
+    size_t len = format(out, head, body);
+    stream_wrote(&c->stream, len);
+    count_written(c, len);
+}
+
+static void remove_slot(struct server_conn *c, struct server_slot *slot) {
+    c->answered++;
+    list_remove(&slot->request.node);
+    slot_free(slot);
+}
+
+void conn_pump(struct server_conn *c) {
+    struct list_node *node;
+    while ((node = c->requests.first) != NULL && slot_of(node)->request.answered) {
+        struct server_slot *slot = slot_of(node);
+        write_bytes(c, buffer_slice(&slot->answer));
+        remove_slot(c, slot);
+    }
+    if (node == NULL && c->continue_due) {
+        c->continue_due = 0;
+        write_bytes(c, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+}
+
+/* --- answering --- */
+
+static void tell_owner(const struct server_slot *slot, unsigned status, size_t body_bytes,
+                       const char *reason) {
+    const struct server *s = slot->request.conn->server;
+    if (s->events->on_answered) {
+        s->events->on_answered(s->owner, slot->has_head ? &slot->request : NULL, status,
+                               body_bytes, reason);
+    }
+}
+
+static void keep_answer(struct server_slot *slot, struct http_response_head *head,
+                        struct slice *body, size_t bound) {
+    struct server *s = slot->request.conn->server;
+    if (buffer_reserve(&slot->answer, bound)) {
+        break_conn(slot->request.conn);
+        return;
+    }
+    buffer_grow(&slot->answer, format(buffer_tail(&slot->answer), head, body));
+    slot->bytes += slot->answer.cap;
+    s->bytes += slot->answer.cap;
+}
+
+void slot_answer(struct server_slot *slot, const struct server_answer *answer) {
+    struct server_conn *c = slot->request.conn;
+    static const struct http_header retry = {{"Retry-After", 11}, {"1", 1}};
+    static const struct http_header allow = {
+        {"Allow", 5}, {"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", 44}};
+    struct http_response_head head = head_of(slot, answer);
+    struct slice body = answer->body;
+    if (slot->refusal && (head.status == 503 || head.status == 405)) {
+        head.headers = head.status == 503 ? &retry : &allow;
+        head.header_count = 1;
+    }
+    if (is_last(c, slot)) {
+        c->no_more = 1;
+    } else {
+        head.keep_alive = 1;
+    }
+    /* Room for the 500 it may become. */
+    size_t bound = http_response_bound(&head, body) + 64;
+    int in_turn = c->requests.first == &slot->request.node;
+    slot->request.answered = 1;
+    if (in_turn) {
+        write_answer(c, &head, &body, bound);
+    } else {
+        keep_answer(slot, &head, &body, bound);
+    }
+    size_t sent = head.head_only ? 0 : body.len;
+    tell_owner(slot, head.status, sent,
+               head.status == answer->status ? answer->reason : "bad_answer");
+    if (in_turn) {
+        remove_slot(c, slot);
+        conn_pump(c);
+    }
+}
+
+void server_respond(struct server_request *r, const struct server_answer *answer) {
+    struct server_slot *slot = container_of(r, struct server_slot, request);
+    struct server_conn *c = r->conn;
+    ASSERT(slot->owned && !r->answered);
+    slot->owned = 0;
+    c->server->in_flight--;
+    if (answer->close) {
+        c->no_more = 1;
+    }
+    slot_answer(slot, answer);
+    if (c->parsing) {
+        return; /* its caller settles */
+    }
+    if (c->input.len > 0 && conn_may_parse(c)) {
+        server_resume_later(c->server, c);
+    }
+    conn_settle(c);
+}

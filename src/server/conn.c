@@ -1,0 +1,357 @@
+/* A connection: its states, deadlines and life.
+ *
+ * Happy path: conn_accept -> on_open -> on_data -> conn_parse (input.c) -> answers (answer.c)
+ * -> on_drain -> idle -> on_data ... -> the peer's FIN -> the last answer -> on_close.
+ *
+ * Failure modes: bytes that are no request, a limit, a late peer -> conn_refuse, then FIN, the
+ * peer's rest is read and dropped for a while (a close with unread input would be a reset,
+ * which can overtake the answer), close. Reset -> requests in flight are abandoned, close.
+ * Every event ends in conn_settle, the one place that chooses state, deadline and reading. */
+#include "server/server_impl.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+
+static const struct state_def states[] = {
+    [CONN_OPENING] = {"opening", STATE_BIT(CONN_READING) | STATE_BIT(CONN_BUSY) |
+                                     STATE_BIT(CONN_LINGERING) | STATE_BIT(CONN_CLOSING)},
+    [CONN_READING] = {"reading", STATE_BIT(CONN_BUSY) | STATE_BIT(CONN_IDLE) |
+                                     STATE_BIT(CONN_LINGERING) | STATE_BIT(CONN_CLOSING)},
+    [CONN_BUSY] = {"busy", STATE_BIT(CONN_READING) | STATE_BIT(CONN_IDLE) |
+                               STATE_BIT(CONN_LINGERING) | STATE_BIT(CONN_CLOSING)},
+    [CONN_IDLE] = {"idle", STATE_BIT(CONN_READING) | STATE_BIT(CONN_BUSY) |
+                               STATE_BIT(CONN_LINGERING) | STATE_BIT(CONN_CLOSING)},
+    [CONN_LINGERING] = {"lingering", STATE_BIT(CONN_CLOSING)},
+    [CONN_CLOSING] = {"closing", 0},
+};
+
+/* The only place that moves a connection between the server's lists. */
+static void move(struct server_conn *c, enum conn_state to) {
+    if (state_of(&c->state) == to) {
+        return;
+    }
+    state_move(&c->state, to);
+    list_remove(&c->node);
+    list_push_back(&c->server->by_state[to], &c->node);
+}
+
+/* --- deadlines --- */
+
+static int armed(const struct server_conn *c, enum server_queue q) {
+    return c->read_deadline.node.list == &c->server->queues[q].waiting;
+}
+
+static void arm(struct server_conn *c, enum server_queue q) {
+    deadline_disarm(&c->read_deadline);
+    deadline_arm(&c->server->queues[q], &c->read_deadline);
+}
+
+static void keep_armed(struct server_conn *c, enum server_queue q) {
+    if (!armed(c, q)) {
+        arm(c, q);
+    }
+}
+
+/* A head has its time from the first byte on; a body, as long as it makes progress. Nobody is
+ * late while it is us who do not read. */
+static void arm_for_message(struct server_conn *c) {
+    if (!c->reading) {
+        deadline_disarm(&c->read_deadline);
+    } else if (!c->in_body) {
+        keep_armed(c, QUEUE_HEADER);
+    } else if (!armed(c, QUEUE_BODY)) {
+        c->body_window = 0;
+        arm(c, QUEUE_BODY);
+    }
+}
+
+static void on_body_due(struct server_conn *c) {
+    const struct server_options *o = &c->server->options;
+    uint64_t wanted = o->body_min_rate * o->body_timeout_ms / 1000;
+    if (c->body_window >= wanted && c->body_window > 0) {
+        c->body_window = 0;
+        arm(c, QUEUE_BODY);
+        return;
+    }
+    conn_refuse(c, 408, "body_timeout");
+}
+
+void conn_on_due(struct deadline_queue *q, struct deadline *d) {
+    struct server *s = q->owner;
+    struct server_conn *c = container_of(d, struct server_conn, read_deadline);
+    switch ((enum server_queue)(q - s->queues)) {
+    case QUEUE_HEADER:
+        conn_refuse(c, 408, "header_timeout");
+        break;
+    case QUEUE_BODY:
+        on_body_due(c);
+        break;
+    case QUEUE_FIRST_BYTE: /* also a TLS handshake that takes too long */
+        s->timeouts += s->draining ? 0 : 1;
+        conn_close(c, s->draining ? NULL : "first_byte_timeout");
+        break;
+    case QUEUE_IDLE:
+    case QUEUE_LINGER:
+    case QUEUE_WRITE:
+    case QUEUES:
+        conn_close(c, NULL);
+        break;
+    }
+}
+
+void conn_on_write_due(struct deadline_queue *q, struct deadline *d) {
+    struct server *s = q->owner;
+    struct server_conn *c = container_of(d, struct server_conn, write_deadline);
+    size_t queued = stream_queued(&c->stream); /* more than was written: TLS adds to it */
+    uint64_t sent = c->written > queued ? c->written - queued : 0;
+    if (sent > c->sent_mark) {
+        c->sent_mark = sent;
+        deadline_arm(q, d);
+        return;
+    }
+    s->timeouts++;
+    conn_close(c, "write_timeout");
+}
+
+/* --- choosing what comes next --- */
+
+static void set_reading(struct server_conn *c, int on) {
+    if (on == (int)c->reading) {
+        return;
+    }
+    c->reading = on != 0;
+    if (on) {
+        stream_read_start(&c->stream);
+    } else {
+        stream_read_stop(&c->stream);
+    }
+}
+
+static int sent_all(const struct server_conn *c) {
+    return stream_queued(&c->stream) == 0;
+}
+
+/* All is answered and nothing more will be: FIN behind the last answer. */
+static void finish(struct server_conn *c) {
+    if (c->written == 0 || (c->peer_done && sent_all(c))) {
+        conn_close(c, NULL);
+        return;
+    }
+    move(c, CONN_LINGERING);
+    conn_drop_parser(c);
+    buffer_fini(&c->input);
+    conn_account(c);
+    deadline_disarm(&c->read_deadline);
+    stream_shutdown(&c->stream);
+    set_reading(c, !c->peer_done);
+    if (sent_all(c)) {
+        arm(c, QUEUE_LINGER); /* else when the answer is out */
+    }
+}
+
+/* Neither a request in hand nor the prospect of one. */
+static int is_over(const struct server_conn *c) {
+    if (!list_empty(&c->requests) || (c->input.len > 0 && !c->no_more)) {
+        return 0;
+    }
+    return c->no_more || c->peer_done;
+}
+
+static void wait_for_request(struct server_conn *c) {
+    enum conn_state state = state_of(&c->state);
+    if (state == CONN_OPENING) {
+        keep_armed(c, c->server->draining ? QUEUE_LINGER : QUEUE_FIRST_BYTE);
+        return;
+    }
+    if (c->server->draining) {
+        keep_armed(c, QUEUE_LINGER);
+    } else if (state != CONN_IDLE) {
+        arm(c, QUEUE_IDLE);
+    }
+    move(c, CONN_IDLE);
+}
+
+void conn_settle(struct server_conn *c) {
+    enum conn_state state = state_of(&c->state);
+    if (state == CONN_LINGERING || state == CONN_CLOSING || c->broken) {
+        return;
+    }
+    if (c->peer_done && c->input.len == 0 && !c->no_more && conn_arriving(c)) {
+        conn_note(c, "connection_closed", "incomplete_request", 0);
+        c->no_more = 1; /* what was asked before is still answered */
+    }
+    if (is_over(c)) {
+        finish(c);
+        return;
+    }
+    set_reading(c, conn_may_parse(c) && c->input.len == 0 && !c->peer_done);
+    if (conn_arriving(c)) {
+        move(c, CONN_READING);
+        arm_for_message(c);
+    } else if (!list_empty(&c->requests) || c->input.len > 0 || !sent_all(c)) {
+        move(c, CONN_BUSY);
+        deadline_disarm(&c->read_deadline);
+    } else {
+        wait_for_request(c);
+    }
+}
+
+/* --- the stream's events --- */
+
+static struct server_conn *conn_of(struct stream *stream) {
+    return container_of(stream, struct server_conn, stream);
+}
+
+static void on_open(struct stream *stream, int error) {
+    struct server_conn *c = conn_of(stream);
+    if (error) {
+        conn_close(c, error == ERR_CLOSED ? NULL : "tls_handshake");
+    }
+}
+
+/* What the peer still sends after its last answer. */
+static void drop_input(struct server_conn *c, size_t len) {
+    c->lingered += len;
+    if (c->lingered <= c->server->options.linger_bytes) {
+        return;
+    }
+    if (sent_all(c)) {
+        conn_close(c, NULL);
+    } else {
+        set_reading(c, 0);
+    }
+}
+
+static void on_data(struct stream *stream, char *data, size_t len) {
+    struct server_conn *c = conn_of(stream);
+    if (state_of(&c->state) == CONN_LINGERING) {
+        drop_input(c, len);
+        return;
+    }
+    conn_take(c, data, len);
+    conn_settle(c);
+}
+
+static void on_end(struct stream *stream, int error) {
+    struct server_conn *c = conn_of(stream);
+    if (error) {
+        int waited = state_of(&c->state) == CONN_IDLE ||
+                     state_of(&c->state) == CONN_LINGERING ||
+                     state_of(&c->state) == CONN_OPENING;
+        conn_close(c, waited ? NULL : "reset");
+        return;
+    }
+    /* Half-closed: what has been asked is still answered. */
+    c->peer_done = 1;
+    c->reading = 0;
+    if (state_of(&c->state) == CONN_LINGERING) {
+        if (sent_all(c)) {
+            conn_close(c, NULL);
+        }
+        return;
+    }
+    conn_settle(c);
+}
+
+static void on_drain(struct stream *stream) {
+    struct server_conn *c = conn_of(stream);
+    deadline_disarm(&c->write_deadline);
+    if (state_of(&c->state) == CONN_LINGERING) {
+        if (c->peer_done || !c->reading) {
+            conn_close(c, NULL);
+        } else {
+            keep_armed(c, QUEUE_LINGER);
+        }
+        return;
+    }
+    if (c->input.len > 0 && conn_may_parse(c)) {
+        server_resume_later(c->server, c);
+    }
+    conn_settle(c);
+}
+
+static void on_close(struct stream *stream) {
+    struct server_conn *c = conn_of(stream);
+    struct server *s = c->server;
+    ASSERT(list_empty(&c->requests) && c->parser == NULL && c->held == 0);
+    list_remove(&c->node);
+    slab_release(&s->conns, c);
+    server_conn_gone(s);
+}
+
+static const struct stream_events stream_events = {
+    .on_open = on_open,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_drain = on_drain,
+    .on_close = on_close,
+};
+
+/* --- life --- */
+
+void conn_accept(struct server *s, int fd, struct tls_context *tls) {
+    struct server_conn *c = slab_acquire(&s->conns);
+    ASSERT(c != NULL); /* the caller keeps the limit */
+    memset(c, 0, sizeof(*c));
+    c->server = s;
+    s->accepted++;
+    state_init(&c->state, "server_conn", states, CONN_OPENING);
+    list_push_back(&s->by_state[CONN_OPENING], &c->node);
+    list_init(&c->requests);
+    c->opened_ns = loop_now_ns(s->loop);
+    c->reading = 1;
+    stream_init(&c->stream, s->hub, &stream_events);
+    struct stream_tls with = {.context = tls};
+    if (stream_accept(&c->stream, fd, &with)) {
+        conn_close(c, "accept_failed");
+        return;
+    }
+    stream_peer(&c->stream, &c->peer);
+    arm(c, s->draining ? QUEUE_LINGER : QUEUE_FIRST_BYTE);
+}
+
+void conn_note(struct server_conn *c, const char *event, const char *reason, unsigned status) {
+    struct server *s = c->server;
+    char ip[NET_ADDRESS_TEXT_MAX];
+    server_note_reason(s, reason);
+    net_address_format_ip(&c->peer, ip);
+    log_event(LOG_INFO, event, log_str("reason", reason), log_u64("status", status),
+              log_str("ip", ip), log_str("state", states[state_of(&c->state)].name),
+              log_u64("age_ms", (loop_now_ns(s->loop) - c->opened_ns) / NS_PER_MS),
+              log_u64("answered", c->answered), log_u64("in_flight", c->requests.count));
+}
+
+static void abandon_requests(struct server_conn *c) {
+    struct server *s = c->server;
+    struct list_node *node;
+    while ((node = list_pop_front(&c->requests)) != NULL) {
+        struct server_slot *slot = slot_of(node);
+        if (slot->owned) {
+            slot->owned = 0;
+            s->in_flight--;
+            s->events->on_abandon(s->owner, &slot->request);
+        }
+        slot_free(slot);
+    }
+}
+
+void conn_close(struct server_conn *c, const char *reason) {
+    if (conn_closing(c)) {
+        return;
+    }
+    if (reason) {
+        conn_note(c, "connection_closed", reason, 0);
+    }
+    move(c, CONN_CLOSING);
+    deadline_disarm(&c->read_deadline);
+    deadline_disarm(&c->write_deadline);
+    if (list_linked(&c->resume_node)) {
+        list_remove(&c->resume_node);
+    }
+    conn_drop_parser(c);
+    buffer_fini(&c->input);
+    conn_account(c);
+    stream_close(&c->stream);
+    abandon_requests(c);
+}

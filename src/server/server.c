@@ -1,0 +1,285 @@
+/* Life of a server: listeners, bounds on connections, drain and close.
+ *
+ * Happy path: server_new -> server_listen ... -> server_drain -> on_drained -> server_close ->
+ * on_closed -> server_free. server_close may come at any time instead of the drain; on_closed
+ * runs once every connection, listener and timer has closed. */
+#include "server/server_impl.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+const struct server_options server_options_default = {
+    .http =
+        {
+            .head_bytes = 16384,
+            .target_bytes = 8192,
+            .header_count = 100,
+            .body_bytes = 10485760,
+            .chunk_extension_bytes = 1024,
+            .trailer_bytes = 2048,
+        },
+    .connections = 16384,
+    .pipeline_depth = 32,
+    .out_bytes = 262144,
+    .request_bytes = 268435456,
+    .header_timeout_ms = 10000,
+    .body_timeout_ms = 10000,
+    .body_min_rate = 100,
+    .first_byte_timeout_ms = 10000,
+    .idle_timeout_ms = 75000,
+    .write_timeout_ms = 30000,
+    .linger_ms = 2000,
+    .linger_bytes = 65536,
+};
+
+static void maybe_drained(struct server *s) {
+    if (s->conns.used > 0 || s->on_drained == NULL) {
+        return;
+    }
+    void (*on_drained)(void *arg) = s->on_drained;
+    s->on_drained = NULL;
+    on_drained(s->drained_arg);
+}
+
+static void on_wake(struct timer *t) {
+    struct server *s = container_of(t, struct server, wake);
+    struct list_node *node;
+    /* Those that ask again while this runs wait for the next turn. */
+    for (size_t n = s->resume.count; n > 0 && (node = list_pop_front(&s->resume)); n--) {
+        conn_resume(container_of(node, struct server_conn, resume_node));
+    }
+    maybe_drained(s);
+}
+
+void server_resume_later(struct server *s, struct server_conn *c) {
+    if (!list_linked(&c->resume_node)) {
+        list_push_back(&s->resume, &c->resume_node);
+        if (!timer_active(&s->wake)) {
+            timer_start(&s->wake, 0);
+        }
+    }
+}
+
+struct server *server_new(struct loop *l, struct stream_hub *hub,
+                          const struct server_options *options,
+                          const struct server_events *events, void *owner) {
+    struct server *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return NULL;
+    }
+    s->loop = l;
+    s->hub = hub;
+    s->options = *options;
+    s->events = events;
+    s->owner = owner;
+    ASSERT(options->pipeline_depth > 0 && options->connections > 0);
+    slab_init(&s->conns, "server_conn", sizeof(struct server_conn), options->connections);
+    slab_init(&s->slots, "server_request", sizeof(struct server_slot), 0);
+    for (int i = 0; i < CONN_STATES; i++) {
+        list_init(&s->by_state[i]);
+    }
+    list_init(&s->resume);
+    list_init(&s->listeners);
+    const uint64_t lengths_ms[QUEUES] = {
+        [QUEUE_FIRST_BYTE] = options->first_byte_timeout_ms,
+        [QUEUE_HEADER] = options->header_timeout_ms,
+        [QUEUE_BODY] = options->body_timeout_ms,
+        [QUEUE_IDLE] = options->idle_timeout_ms,
+        [QUEUE_LINGER] = options->linger_ms,
+        [QUEUE_WRITE] = options->write_timeout_ms,
+    };
+    for (int i = 0; i < QUEUES; i++) {
+        deadline_queue_init(&s->queues[i], l, lengths_ms[i],
+                            i == QUEUE_WRITE ? conn_on_write_due : conn_on_due, s);
+    }
+    timer_init(&s->wake, l, on_wake);
+    s->open_timers = QUEUES + 1;
+    rng_seed_random(&s->rng);
+    return s;
+}
+
+/* --- listeners --- */
+
+static void on_accept(struct listener *l, int fd) {
+    struct server_listener *from = l->owner;
+    struct server *s = from->server;
+    if (s->conns.used == s->options.connections) {
+        close(fd); /* only from the backlog that a drain empties: else accepting is paused */
+        server_note_reason(s, "connection_limit");
+        return;
+    }
+    conn_accept(s, fd, from->tls);
+    if (s->conns.used == s->options.connections && !s->paused) {
+        s->paused = 1;
+        LIST_FOR_EACH (node, &s->listeners) {
+            listener_pause(&container_of(node, struct server_listener, node)->listener);
+        }
+    }
+}
+
+int server_listen(struct server *s, int fd, struct tls_context *tls) {
+    struct server_listener *l = calloc(1, sizeof(*l));
+    if (l == NULL) {
+        close(fd);
+        return ERR_NOMEM;
+    }
+    l->server = s;
+    l->tls = tls;
+    int error = listener_start(&l->listener, s->loop, fd, on_accept, l);
+    if (error) {
+        free(l);
+        return error;
+    }
+    list_push_back(&s->listeners, &l->node);
+    return 0;
+}
+
+static void maybe_closed(struct server *s);
+
+static void on_listener_closed(struct listener *listener) {
+    struct server_listener *l = container_of(listener, struct server_listener, listener);
+    struct server *s = l->server;
+    list_remove(&l->node);
+    free(l);
+    maybe_closed(s);
+}
+
+static void close_listeners(struct server *s) {
+    LIST_FOR_EACH (node, &s->listeners) {
+        struct server_listener *l = container_of(node, struct server_listener, node);
+        if (!l->listener.closing) {
+            listener_close(&l->listener, on_listener_closed);
+        }
+    }
+}
+
+/* --- drain and close --- */
+
+/* An idle connection stays for linger_ms: its peer may be sending a request just now, which is
+ * then answered, with Connection: close. */
+void server_drain(struct server *s, void (*on_drained)(void *arg), void *arg) {
+    if (s->draining || s->closing) {
+        return;
+    }
+    LIST_FOR_EACH (node, &s->listeners) {
+        /* Who has connected already is not turned away. */
+        listener_drain(&container_of(node, struct server_listener, node)->listener);
+    }
+    s->draining = 1;
+    s->on_drained = on_drained;
+    s->drained_arg = arg;
+    close_listeners(s);
+    static const enum conn_state waiting[] = {CONN_OPENING, CONN_IDLE};
+    for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++) {
+        LIST_FOR_EACH_SAFE (node, follow, &s->by_state[waiting[i]]) {
+            conn_settle(container_of(node, struct server_conn, node));
+        }
+    }
+    timer_start(&s->wake, 0); /* on_drained never runs inside this call */
+}
+
+static void on_timer_closed(struct timer *t) {
+    struct deadline_queue *q = container_of(t, struct deadline_queue, timer);
+    struct server *s = q->owner;
+    s->open_timers--;
+    maybe_closed(s);
+}
+
+static void on_wake_closed(struct timer *t) {
+    struct server *s = container_of(t, struct server, wake);
+    s->open_timers--;
+    maybe_closed(s);
+}
+
+/* The close gate. The timers go last: connections disarm their deadlines until then. */
+static void maybe_closed(struct server *s) {
+    if (!s->closing || s->conns.used > 0 || !list_empty(&s->listeners)) {
+        return;
+    }
+    if (!s->closing_timers) {
+        s->closing_timers = 1;
+        for (int i = 0; i < QUEUES; i++) {
+            deadline_queue_close(&s->queues[i], on_timer_closed);
+        }
+        timer_close(&s->wake, on_wake_closed);
+        return;
+    }
+    if (s->open_timers > 0) {
+        return;
+    }
+    s->on_closed(s->closed_arg);
+}
+
+void server_conn_gone(struct server *s) {
+    if (s->paused && !s->draining && !s->closing) {
+        s->paused = 0;
+        LIST_FOR_EACH (node, &s->listeners) {
+            listener_resume(&container_of(node, struct server_listener, node)->listener);
+        }
+    }
+    maybe_drained(s);
+    maybe_closed(s);
+}
+
+void server_close(struct server *s, void (*on_closed)(void *arg), void *arg) {
+    ASSERT(!s->closing);
+    s->closing = 1;
+    s->on_drained = NULL;
+    s->on_closed = on_closed;
+    s->closed_arg = arg;
+    close_listeners(s);
+    for (int state = 0; state < CONN_CLOSING; state++) {
+        struct list_node *node;
+        while ((node = s->by_state[state].first) != NULL) {
+            conn_close(container_of(node, struct server_conn, node), NULL);
+        }
+    }
+    maybe_closed(s);
+}
+
+void server_free(struct server *s) {
+    if (s == NULL) {
+        return;
+    }
+    ASSERT(s->closing && s->open_timers == 0 && s->bytes == 0 && s->in_flight == 0);
+    while (s->spare_count > 0) {
+        http_request_parser_free(s->spare[--s->spare_count]);
+    }
+    slab_fini(&s->slots);
+    slab_fini(&s->conns);
+    free(s);
+}
+
+/* --- counting --- */
+
+void server_note_reason(struct server *s, const char *reason) {
+    size_t i = 0;
+    while (i < s->reason_count && strcmp(s->reasons[i].name, reason) != 0) {
+        i++;
+    }
+    if (i == SERVER_REASONS_MAX) {
+        return;
+    }
+    if (i == s->reason_count) {
+        s->reasons[s->reason_count++].name = reason;
+    }
+    s->reasons[i].count++;
+}
+
+const struct server_reason *server_reasons(const struct server *s, size_t *count) {
+    *count = s->reason_count;
+    return s->reasons;
+}
+
+void server_count(const struct server *s, struct server_counts *out) {
+    *out = (struct server_counts){
+        .connections = s->conns.used,
+        .requests_in_flight = s->in_flight,
+        .accepted = s->accepted,
+        .requests = s->requests,
+        .refused = s->refused,
+        .timeouts = s->timeouts,
+    };
+}
