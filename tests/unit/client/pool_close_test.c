@@ -1,7 +1,7 @@
 /* Closing the pool with everything in flight, at every stage: N turns after its beginning, for
  * every N. Each exchange ends once, none is said to be less far than it was, nothing is left.
  */
-#include "unit/client/upstream.h"
+#include "unit/client/upstream_tls.h"
 
 #define CALLS 10
 #define TURNS 30
@@ -34,8 +34,11 @@ struct stage {
     uint64_t resolve_delay_ms;
 };
 
-static void close_after(const struct stage *s, unsigned turns) {
+static void close_after(const struct stage *s, unsigned turns, enum transport transport) {
     world_init(&w);
+    if (transport == OVER_TLS) {
+        world_over_tls(&w);
+    }
     names.ips[0] = s->ip;
     names.delay_ms = s->resolve_delay_ms;
     w.up.act = s->act;
@@ -67,7 +70,20 @@ static void at_every_stage(void **state) {
     };
     for (size_t i = 0; i < COUNT(stages); i++) {
         for (unsigned turns = 0; turns <= TURNS; turns++) {
-            close_after(&stages[i], turns);
+            close_after(&stages[i], turns, OVER_TCP);
+        }
+    }
+}
+
+static void at_every_stage_of_tls(void **state) {
+    (void)state;
+    static const struct stage stages[] = {
+        {ACT_ANSWER, 2, 2, "127.0.0.1", 0},
+        {ACT_FIN, 1, 3, "127.0.0.1", 0},
+    };
+    for (size_t i = 0; i < COUNT(stages); i++) {
+        for (unsigned turns = 0; turns <= TURNS; turns++) {
+            close_after(&stages[i], turns, OVER_TLS);
         }
     }
 }
@@ -127,8 +143,9 @@ static void unused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_every_stage),
+        cmocka_unit_test(at_every_stage_of_tls),
         cmocka_unit_test(from_inside_on_done),
         cmocka_unit_test(unused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, tls_group_setup, tls_group_teardown);
 }

@@ -1,8 +1,9 @@
 /* Random servers, by seed: each exchange ends exactly once, with the right answer or an error,
  * and `progress` is never less than what the server saw. PENSTOCK_SEED=n runs one seed. */
-#include "unit/client/upstream.h"
+#include "unit/client/upstream_tls.h"
 
 #define SEEDS          40
+#define TLS_SEEDS      6
 #define CALLS_PER_SEED 600
 #define AT_A_TIME      40
 
@@ -101,9 +102,12 @@ static void disturb(void) {
     }
 }
 
-static void one_world(uint64_t seed) {
+static void one_world(uint64_t seed, enum transport transport) {
     rng_seed(&rng, seed);
     world_init(&w);
+    if (transport == OVER_TLS) {
+        world_over_tls(&w);
+    }
     memset(calls, 0, sizeof calls);
     next_id = 1;
     faults = below(3) ? below(30) : 2;
@@ -114,7 +118,7 @@ static void one_world(uint64_t seed) {
     w.options.pipeline_depth = 1 + below(4);
     w.options.queue_max = below(30);
     w.options.response_timeout_ms = 40;
-    w.options.connect_timeout_ms = 50;
+    w.options.connect_timeout_ms = transport == OVER_TLS ? 500 : 50;
     w.options.retry_pause_ms = 1 + below(3);
     w.options.idle_ms = 20 + below(100);
     w.options.max_age_ms = 20 + below(200);
@@ -150,21 +154,34 @@ static void one_world(uint64_t seed) {
     world_fini(&w);
 }
 
-static void random_servers(void **state) {
-    (void)state;
+static void many_worlds(uint64_t count, enum transport transport) {
     const char *one = getenv("PENSTOCK_SEED");
     uint64_t first = one ? strtoull(one, NULL, 10) : 1;
-    uint64_t count = one ? 1 : SEEDS;
+    count = one ? 1 : count;
+    answered = not_sent = sent = canceled = 0;
     for (uint64_t seed = first; seed < first + count; seed++) {
         print_message("seed %llu\n", (unsigned long long)seed);
-        one_world(seed);
+        one_world(seed, transport);
     }
     print_message("answered %u, failed unsent %u, failed sent %u (canceled %u)\n", answered,
                   not_sent, sent, canceled);
-    assert_true(one || (answered > 5000 && not_sent > 100 && sent > 500));
+    assert_true(one || (answered > 200 * count && not_sent > 10 * count && sent > 5 * count));
+}
+
+static void random_servers(void **state) {
+    (void)state;
+    many_worlds(SEEDS, OVER_TCP);
+}
+
+static void random_servers_over_tls(void **state) {
+    (void)state;
+    many_worlds(TLS_SEEDS, OVER_TLS);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_servers)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_servers),
+        cmocka_unit_test(random_servers_over_tls),
+    };
+    return cmocka_run_group_tests(tests, tls_group_setup, tls_group_teardown);
 }

@@ -36,6 +36,7 @@ enum act {
     ACT_NEVER,        /* no answer, stays open */
     ACT_GARBAGE,      /* not HTTP */
     ACT_SURPLUS,      /* 200 and more bytes */
+    ACT_CUT,          /* as UNTIL_CLOSE, but under TLS without close_notify */
     ACT_LATE_SURPLUS, /* 200, and more bytes in the next turn */
     ACTS,
 };
@@ -54,6 +55,7 @@ struct up_conn {
     char drip[256];
     size_t drip_at, drip_len;
     int late_surplus;
+    int cut;
     int stuck; /* reads, and ignores, all that follows */
 };
 
@@ -145,6 +147,11 @@ static inline void up_act(struct up_conn *c, unsigned id, enum act act) {
         c->up->answered[id]++;
         up_fin(c);
         break;
+    case ACT_CUT:
+        up_write(c, rest, sizeof rest - 1);
+        c->stuck = 1;
+        c->cut = 2;
+        break;
     case ACT_ANSWER_FIN:
         up_answer(c, id, "");
         up_fin(c);
@@ -202,6 +209,11 @@ static inline void up_turn(struct upstream *up) {
             up_write(c, c->drip + c->drip_at++, 1);
         } else if (c->late_surplus && --c->late_surplus == 0) {
             up_write(c, "more", 4);
+        } else if (c->cut && --c->cut == 0) {
+            uv_os_fd_t fd;
+            if (uv_fileno(&c->stream.uv.handle, &fd) == 0) {
+                shutdown(fd, SHUT_WR);
+            }
         }
     }
 }
@@ -513,7 +525,7 @@ static inline void check_pool(const struct pool *p) {
     for (unsigned state = 0; state < CONN_STATES; state++) {
         LIST_FOR_EACH (n, &p->conns[state]) {
             const struct pool_conn *c = container_of(n, struct pool_conn, node);
-            assert_int_equal(conn_state(c), state);
+            assert_int_equal(pool_conn_state(c), state);
             if (state == CONN_IDLE || state == CONN_CONNECTING || state == CONN_CLOSING) {
                 assert_int_equal(c->slots_used, 0);
             } else if (state == CONN_BUSY) {
@@ -562,6 +574,7 @@ static inline void turns_for(struct world *w, uint64_t ms) {
 static inline void world_init(struct world *w) {
     log_threshold = getenv("PENSTOCK_TEST_LOG") ? LOG_DEBUG : LOG_OFF;
     memset(w, 0, sizeof *w);
+    signal(SIGPIPE, SIG_IGN); /* as main does */
     assert_int_equal(loop_init(&w->loop), 0);
     stream_hub_init(&w->hub, &w->loop);
     list_init(&w->up.conns);
