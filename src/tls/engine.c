@@ -101,9 +101,13 @@ static int setup_client(struct tls_engine *e, const char *server_name, struct sl
     if (server_name == NULL || server_name[0] == '\0') {
         return ERR_TLS; /* 2.28 would then verify no name at all (CVE-2025-27809) */
     }
-    e->server_name = slice_dup(slice_cstr(server_name));
-    if (mbedtls_ssl_set_hostname(&e->ssl, server_name) != 0) {
-        return ERR_TLS;
+    e->server_name = strdup(server_name);
+    if (e->server_name == NULL) {
+        return ERR_NOMEM;
+    }
+    int rc = mbedtls_ssl_set_hostname(&e->ssl, server_name);
+    if (rc != 0) {
+        return rc == MBEDTLS_ERR_SSL_ALLOC_FAILED ? ERR_NOMEM : ERR_TLS;
     }
     mbedtls_ssl_set_verify(&e->ssl, on_verify, e);
     if (e->sessions) {

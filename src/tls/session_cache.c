@@ -13,7 +13,7 @@ struct entry {
     struct list_node by_use; /* in recent, most recently used first */
     mbedtls_ssl_session session;
     uint64_t saved_ns;
-    char *key;
+    char key[];
 };
 
 struct tls_session_cache {
@@ -35,7 +35,6 @@ static void remove_entry(struct tls_session_cache *c, struct entry *e) {
     map_remove(&c->entries, &e->by_key);
     list_remove(&e->by_use);
     mbedtls_ssl_session_free(&e->session);
-    free(e->key);
     free(e);
 }
 
@@ -81,7 +80,7 @@ void session_cache_save(struct tls_session_cache *c, struct slice key,
     if (c->recent.count == c->peers) {
         remove_entry(c, container_of(c->recent.last, struct entry, by_use));
     }
-    struct entry *e = calloc(1, sizeof(*e));
+    struct entry *e = calloc(1, sizeof(*e) + key.len);
     if (e == NULL) {
         return; /* the next handshake is a full one */
     }
@@ -92,7 +91,7 @@ void session_cache_save(struct tls_session_cache *c, struct slice key,
         return;
     }
     e->saved_ns = clock_monotonic_ns();
-    e->key = slice_dup(key);
+    memcpy(e->key, key.ptr, key.len);
     map_insert(&c->entries, &e->by_key, slice_of(e->key, key.len));
     list_push_front(&c->recent, &e->by_use);
 }
