@@ -81,7 +81,7 @@ static void on_server_closed(void *owner) {
 }
 
 void admin_close(struct admin *a) {
-    server_close(a->server, on_server_closed);
+    server_close(a->server, on_server_closed, a);
 }
 
 void admin_free(struct admin *a) {

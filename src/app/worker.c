@@ -128,7 +128,7 @@ static void on_server_closed(void *arg) {
 static void close_all(struct worker *w) {
     if (w->stage != STAGE_CLOSING) {
         w->stage = STAGE_CLOSING;
-        server_close(w->server, on_server_closed);
+        server_close(w->server, on_server_closed, w);
     }
 }
 
@@ -146,7 +146,7 @@ static void on_server_drained(void *arg) {
 static void start_drain(struct worker *w) {
     if (w->stage == STAGE_SERVING) {
         w->stage = STAGE_DRAINING;
-        server_drain(w->server, on_server_drained);
+        server_drain(w->server, on_server_drained, w);
     }
 }
 

@@ -43,7 +43,7 @@ def test_packaged_sample_is_good():
     ("put_item: {table: Music}", "put_item: {table: Musik}", "-:8:23:", "no table Musik"),
     ("put_item: {table: Music}", "put_item: {}", "-:8:15:", "routes[].put_item.table is missing"),
     ("put_item: {table: Music}", "body_bytes: 10", "-:7:5:", "exactly one of put_item"),
-    ("type: S", "type: Q", "-:5:42:", "expected one of S|N|B"),
+    ("type: S", "type: Q", "-:5:41:", "expected one of S|N|B"),
     ("127.0.0.1:8080", "example.com:8080", "-:2:14:", "expected IPv4:port"),
     ("POST /music", "POST music", "-:7:12:", "route"),
     ("POST /music", "POST /{a}/{a}", "-:7:12:", "route"),
