@@ -274,9 +274,9 @@ static void stream_deliver(struct stream *s) {
         stream_fail_now(s, s->error);
     } else if (s->state == STREAM_CONNECTING) {
         transport_ready(s);
-    } else if (s->state == STREAM_OPEN) {
+    } else {
         /* Reading was resumed, or had used up its share of a turn. */
-        if (s->tls && s->reading && !s->ended) {
+        if (s->state == STREAM_OPEN && s->tls && s->reading && !s->ended) {
             stream_read_engine(s);
         }
         stream_update_polling(s);

@@ -427,6 +427,26 @@ static void test_read_is_bounded_per_turn(void **state) {
     fixture_fini(&f);
 }
 
+/* The shared read buffer is in use further up the stack: the data waits, nothing is lost. */
+static void test_read_buffer_busy(void **state) {
+    struct fixture f;
+    (void)state;
+    struct peer *c = connect_pair(&f);
+    f.loop.read_buffer_busy = 1;
+    peer_send(c, "patience", 8);
+    for (int i = 0; i < 10; i++) {
+        loop_turn(&f.loop);
+    }
+    assert_int_equal(f.accepted[0]->got.len, 0);
+    assert_int_equal(f.accepted[0]->end, NOT_YET);
+    assert_int_equal(f.loop.read_buffer_busy, 1);
+    f.loop.read_buffer_busy = 0;
+    turn_until(&f, f.accepted[0]->got.len == 8);
+    assert_int_equal(f.loop.read_buffer_busy, 0);
+    peer_free(c);
+    fixture_fini(&f);
+}
+
 /* The memory of the queues is bounded however many streams were busy. */
 static void test_spares_are_bounded(void **state) {
     struct fixture f;
@@ -474,6 +494,7 @@ int main(void) {
         cmocka_unit_test(test_close_after_n_turns),
         cmocka_unit_test(test_close_in_events),
         cmocka_unit_test(test_read_is_bounded_per_turn),
+        cmocka_unit_test(test_read_buffer_busy),
         cmocka_unit_test(test_spares_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

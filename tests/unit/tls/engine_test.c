@@ -265,6 +265,30 @@ static void test_resumption(void **state) {
     tls_session_cache_free(sessions);
 }
 
+/* A session whose offer ends in a failed handshake is not offered again. */
+static void test_failed_offer_is_dropped(void **state) {
+    struct pair p;
+    (void)state;
+    struct tls_session_cache *sessions = tls_session_cache_new(4);
+    for (int gone = 0; gone < 2; gone++) {
+        connect_once(client_context, server_context, sessions, 0);
+        assert_int_equal(tls_session_cache_count(sessions), 1);
+        assert_int_equal(pair_init(&p, client_context, server_context, "localhost", sessions),
+                         0);
+        progress(&p.client);
+        if (gone) {
+            tls_engine_peer_gone(p.client.engine);
+        } else {
+            assert_int_equal(tls_engine_feed(p.client.engine, "not TLS at all", 14), 0);
+            progress(&p.client);
+            assert_int_equal(p.client.state, ERR_TLS);
+        }
+        assert_int_equal(tls_session_cache_count(sessions), 0);
+        pair_fini(&p);
+    }
+    tls_session_cache_free(sessions);
+}
+
 static void test_cache_is_bounded(void **state) {
     (void)state;
     struct tls_session_cache *sessions = tls_session_cache_new(2);
@@ -502,6 +526,7 @@ int main(void) {
         cmocka_unit_test(test_write_after_peers_close_notify),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_resumption),
+        cmocka_unit_test(test_failed_offer_is_dropped),
         cmocka_unit_test(test_cache_is_bounded),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_no_name_no_engine),
