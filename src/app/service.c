@@ -367,9 +367,20 @@ static const char *environment(void *arg, const char *name) {
     return getenv(name);
 }
 
+/* Asked for when a source of credentials is reached over https: STS. */
+static struct tls_context *credentials_tls(void *arg) {
+    struct service *s = arg;
+    char reason[TLS_REASON_MAX];
+    if (!s->tls && tls_client_context_new(&s->tls, s->config->ca_file, reason) != 0) {
+        log_event(LOG_ERROR, "ca_file", log_str("path", s->config->ca_file),
+                  log_str("reason", reason));
+    }
+    return s->tls;
+}
+
 static void start_credentials(struct service *s) {
     struct credentials_options options = {.env = {environment, NULL},
-                                          .ca_file = s->config->ca_file,
+                                          .tls = credentials_tls,
                                           .region = s->endpoint.signing_region,
                                           .on_change = on_credentials,
                                           .arg = s};

@@ -31,7 +31,6 @@ struct credentials_chain;
 
 struct credentials_options {
     struct aws_environment env;
-    const char *ca_file;
     const char *region; /* for the STS endpoint; copied */
     /* A client context for sources over https (STS), asked for when one is needed; the callee
      * keeps it. NULL, or a NULL answer: those sources give nothing. */
