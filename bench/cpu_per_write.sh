@@ -72,6 +72,7 @@ while [ $round -lt "$rounds" ]; do
             AWS_ACCESS_KEY_ID=k AWS_SECRET_ACCESS_KEY=s "$build/penstock" run \
                 -c "$work/penstock.yaml" 2>"$work/penstock.log" &
             pid=$!
+            pids="$pids $pid"
             ready
             wrk -t1 -c"$c" -d1s -s bench/post.lua "http://127.0.0.1:$port" >/dev/null
             before=$(cpu_ticks $pid)

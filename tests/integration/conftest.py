@@ -57,14 +57,17 @@ def stop(process, seconds=20):
 class Store:
     """A DynamoDB-compatible store on a loopback port."""
 
-    def __init__(self, kind, port=None):
+    def __init__(self, kind, port=None, data=None):
+        """data: a folder that keeps the items over a restart; without one they are in memory."""
         self.kind = kind
+        self.data = [str(data)] if data else []
         self.port = port or free_port()
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
-            ["sh", str(ROOT / "deps/store.sh"), "run", self.kind, str(STORES), str(self.port)],
+            ["sh", str(ROOT / "deps/store.sh"), "run", self.kind, str(STORES), str(self.port),
+             *self.data],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_port(self.port, self.process)
 

@@ -24,14 +24,14 @@ def until(test, seconds=20):
     raise AssertionError("did not happen in time")
 
 
-def test_store_down_then_up(penstock):
+def test_store_down_then_up(penstock, tmp_path):
     port = free_port()
     p = penstock(f"http://127.0.0.1:{port}", wait=False, dynamodb="  deadline_ms: 1500\n")
     r = until(lambda: post(p))
     assert r.status == 503 and "retry-after" in r.headers
     assert r.json() == {"message": "Service Unavailable"}
     assert "no connection to DynamoDB" in p.ready().body.decode()
-    store = Store("dynoxide", port)
+    store = Store("dynoxide", port, tmp_path / "data")
     try:
         p.wait_ready()
         assert post(p).status == 201
