@@ -87,9 +87,13 @@ void pool_dispatch(struct pool *p) {
 }
 
 void pool_after_event(struct pool *p) {
-    pool_dispatch(p);
+    if (p->waiting.count + p->resend.count > 0) {
+        pool_dispatch(p);
+    }
     pool_ramp(p);
-    exchange_run_failed(p);
+    if (!list_empty(&p->failed)) {
+        exchange_run_failed(p);
+    }
 }
 
 static size_t places(const struct pool *p) {

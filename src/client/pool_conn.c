@@ -128,9 +128,6 @@ static void connect_failed(struct pool_conn *c, int error) {
 static void on_open(struct stream *s, int error) {
     struct pool_conn *c = container_of(s, struct pool_conn, stream);
     struct pool *p = c->pool;
-    if (pool_conn_state(c) == CONN_CLOSING) {
-        return;
-    }
     if (error) {
         connect_failed(c, error);
         pool_after_event(p);
@@ -201,14 +198,6 @@ static void on_data(struct stream *s, char *data, size_t len) {
 static void on_end(struct stream *s, int error) {
     struct pool_conn *c = container_of(s, struct pool_conn, stream);
     struct pool *p = c->pool;
-    if (pool_conn_state(c) == CONN_CLOSING) {
-        return;
-    }
-    if (pool_conn_state(c) == CONN_CONNECTING) {
-        connect_failed(c, error ? error : ERR_CLOSED);
-        pool_after_event(p);
-        return;
-    }
     if (error == 0 && c->expecting && http_response_parser_end(c->parser) == HTTP_PARSE_DONE) {
         pool_conn_drain(c, 0, "closed by the peer to end a response");
         exchange_answered(c);

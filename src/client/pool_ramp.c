@@ -31,39 +31,30 @@ static size_t total(const struct pool *p) {
     return p->conns[CONN_CONNECTING].count + pool_open(p) + p->conns[CONN_DRAINING].count;
 }
 
-/* How many to open at this moment. */
+/* How many to open at this moment. Asked after every event: the usual no comes first. */
 static size_t missing(const struct pool *p) {
     const struct pool_options *o = &p->options;
     size_t connecting = p->conns[CONN_CONNECTING].count;
     size_t abreast = p->connect_failures > 0 ? 1 : o->connecting_max;
-    size_t max = o->max_connections;
+    size_t max = o->max_connections + (p->retiring != NULL);
+    if (max <= total(p) || abreast <= connecting) {
+        return 0;
+    }
+    size_t warm = at_most(o->warm_connections, o->max_connections);
     size_t wanted = at_least(demand(p), p->retiring != NULL); /* of them connecting */
-    size_t warm = at_most(o->warm_connections, max);
     if (pool_open(p) < warm) {
         wanted = at_least(wanted, warm - pool_open(p));
     }
-    max += p->retiring != NULL;
-    if (wanted <= connecting || abreast <= connecting || max <= total(p)) {
+    if (wanted <= connecting) {
         return 0;
     }
     return at_most(at_most(wanted, abreast) - connecting, max - total(p));
-}
-
-/* A repeat wants a connection that proved alive, and all there may be are idle ones that have
- * not: the one unused for longest goes. */
-static void make_room_for_resend(struct pool *p) {
-    if (!list_empty(&p->resend) && !list_empty(&p->conns[CONN_IDLE]) &&
-        list_empty(&p->conns[CONN_CONNECTING]) && total(p) >= p->options.max_connections) {
-        pool_conn_close(container_of(p->conns[CONN_IDLE].last, struct pool_conn, node), 0,
-                        "makes room for a repeat");
-    }
 }
 
 void pool_ramp(struct pool *p) {
     if (p->closing) {
         return;
     }
-    make_room_for_resend(p);
     while (missing(p) > 0) {
         uint64_t wait_until;
         const struct net_address *to = pool_addresses_pick(p, &wait_until);

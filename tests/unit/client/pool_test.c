@@ -305,6 +305,49 @@ static void old_ones_are_replaced_first(void **state) {
     assert_true(most <= 3 + 1 + 2); /* one more, and those the server has yet to see closed */
 }
 
+/* No successor, no retirement: the old one serves on. */
+static void old_one_serves_on_without_a_successor(void **state) {
+    (void)state;
+    static struct call c;
+    w.options.max_age_ms = 40;
+    w.options.retry_pause_ms = 5;
+    world_pool(&w);
+    RUN_UNTIL(&w, pool_ready(w.pool));
+    up_stop_listening(&w.up);
+    RUN_UNTIL(&w, counts_of(&w).connect_failures >= 2);
+    for (unsigned id = 1; id <= 20; id++) {
+        call_init(&w, &c, id);
+        assert_int_equal(call_submit(&c), 0);
+        RUN_UNTIL(&w, c.done);
+        assert_answered(&c);
+    }
+    assert_int_equal(w.up.accepted, 1);
+    /* It ends while its successor is still being sought. */
+    assert_non_null(w.pool->retiring);
+    up_close_conns(&w.up);
+    RUN_UNTIL(&w, !pool_ready(w.pool));
+    assert_null(w.pool->retiring);
+    up_listen(&w.up, &w.loop, &w.hub, "127.0.0.1", w.up.port);
+    RUN_UNTIL(&w, pool_ready(w.pool));
+}
+
+/* A warm connection that is used again while its replacement is sought is not replaced. */
+static void used_again_in_time(void **state) {
+    (void)state;
+    static struct call c;
+    w.options.idle_ms = 400;
+    w.options.retry_pause_ms = 5;
+    world_pool(&w);
+    RUN_UNTIL(&w, pool_ready(w.pool));
+    up_stop_listening(&w.up);
+    RUN_UNTIL(&w, w.pool->retiring);
+    call_init(&w, &c, 1);
+    assert_int_equal(call_submit(&c), 0);
+    RUN_UNTIL(&w, c.done && !w.pool->retiring);
+    assert_answered(&c);
+    assert_int_equal(counts_of(&w).closed_idle, 0);
+}
+
 /* --- names --- */
 
 static void several_addresses_in_turn(void **state) {
@@ -373,6 +416,23 @@ static void name_is_looked_up_again(void **state) {
     RUN_UNTIL(&w, list_empty(&other.conns) && !other.listening);
 }
 
+static void repeated_and_unusable_addresses(void **state) {
+    (void)state;
+    names.ips[0] = "255.255.255.255"; /* connect fails at once */
+    names.ips[1] = "127.0.0.1";
+    names.ips[2] = "127.0.0.1";
+    names.ips[3] = "255.255.255.255";
+    w.options.max_connections = w.options.warm_connections = 3;
+    names.start_error = ERR_NOMEM; /* even the look-up */
+    w.options.retry_pause_ms = 5;
+    world_pool(&w);
+    RUN_UNTIL(&w, names.asked >= 3);
+    names.start_error = 0;
+    RUN_UNTIL(&w, counts_of(&w).idle == 3);
+    assert_int_equal(w.pool->addresses.count, 2);
+    assert_true(counts_of(&w).connect_failures >= 1);
+}
+
 static void name_comes_later(void **state) {
     (void)state;
     static struct call c;
@@ -404,9 +464,12 @@ int main(void) {
         TEST(grows_with_need),
         TEST(idle_ones_beyond_the_warm_are_closed),
         TEST(old_ones_are_replaced_first),
+        TEST(old_one_serves_on_without_a_successor),
+        TEST(used_again_in_time),
         TEST(several_addresses_in_turn),
         TEST(dead_address_is_left_alone),
         TEST(name_is_looked_up_again),
+        TEST(repeated_and_unusable_addresses),
         TEST(name_comes_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -351,6 +351,7 @@ static inline void up_close_conns(struct upstream *up) {
 struct fake_names {
     const char *ips[8]; /* up to the first NULL */
     int error;
+    int start_error; /* of the look-up itself */
     unsigned asked;
     int canceled;
     struct resolve_request *pending;
@@ -381,9 +382,12 @@ int resolver_start(struct resolve_request *r, struct loop *l, const char *host, 
                    void (*on_done)(struct resolve_request *r, int error)) {
     assert_null(names.pending);
     assert_string_equal(host, "table.test");
+    names.asked++;
+    if (names.start_error) {
+        return names.start_error;
+    }
     r->port = port;
     r->on_done = on_done;
-    names.asked++;
     names.canceled = 0;
     names.pending = r;
     timer_init(&names.timer, l, names_on_fire);
