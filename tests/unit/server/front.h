@@ -138,12 +138,12 @@ static const struct server_events front_events = {
     .on_answered = front_on_answered,
 };
 
-static inline void front_on_drained(void *owner) {
-    ((struct front *)owner)->drained++;
+static inline void front_on_drained(void *arg) {
+    ((struct front *)arg)->drained++;
 }
 
-static inline void front_on_closed(void *owner) {
-    ((struct front *)owner)->closed++;
+static inline void front_on_closed(void *arg) {
+    ((struct front *)arg)->closed++;
 }
 
 /* --- the fixture --- */
