@@ -500,6 +500,17 @@ static void down_keeps_the_last(void **state) {
     expect("AKECS4", "SECRET6", "TOKENSECRET", "container");
 }
 
+static void container_closed_in_a_pause(void **state) {
+    (void)state;
+    start_container(100);
+    turn_for_ms(300); /* one try is over, the next is due in 700 ms */
+    assert_int_equal(atomic_load(&fake.requests), 1);
+    uint64_t before = clock_monotonic_ns();
+    stop();
+    assert_true(clock_monotonic_ns() - before < 300 * NS_PER_MS);
+    assert_int_equal(failures, 0);
+}
+
 static void container_nonsense(void **state) {
     (void)state;
     start_container(101);
@@ -704,6 +715,7 @@ int main(void) {
         CASE(container_token),
         CASE(container_bad_token),
         CASE(container_three_tries),
+        CASE(container_closed_in_a_pause),
         CASE(container_nonsense),
         CASE(down_keeps_the_last),
         CASE(refreshed_before_they_expire),

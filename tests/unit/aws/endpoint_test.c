@@ -117,6 +117,8 @@ static void test_refused(void **state) {
     refuse(ENV(NONE), "localhost:8000", "us-east-1", ERR_INVALID,
            "dynamodb.endpoint: \"localhost:8000\" is not of the form https://host[:port]");
     refuse(ENV("AWS_ENDPOINT_URL=ftp://x"), "", "us-east-1", ERR_INVALID, "AWS_ENDPOINT_URL: ");
+    refuse(ENV(NONE), "http://localhost:70000", "us-east-1", ERR_INVALID,
+           "dynamodb.endpoint: ");
     refuse(ENV(NONE), "https://proxy/dynamo", "us-east-1", ERR_INVALID, "has a path");
     write_config("[default\n");
     refuse(ENV(NONE), "", "us-east-1", ERR_INVALID, "line 1: a section without its ]");
