@@ -486,7 +486,7 @@ static void every_end_has_its_line(void **state) {
     };
     char text[128];
     w.options.warm_connections = 0;
-    w.options.response_timeout_ms = 30;
+    w.options.response_timeout_ms = 500;
     world_pool(&w);
     for (size_t i = 0; i < COUNT(ends); i++) {
         w.up.act = ends[i].act;
