@@ -232,15 +232,18 @@ static int encode_object(struct encoder *e, unsigned level) {
 }
 
 int encode_value(struct encoder *e, unsigned level) {
+    char first = json_peek(&e->r);
     int error;
-    if (level > MODEL_DEPTH_MAX) {
+
+    /* At the last level only a scalar may stand: DynamoDB refuses an empty list there, too. */
+    if (level >= MODEL_DEPTH_MAX && (first == '{' || first == '[')) {
         return encoder_refuse(e, "nested deeper than %d levels", MODEL_DEPTH_MAX);
     }
     error = json_room(&e->w, TOKEN_ROOM);
     if (error) {
         return error;
     }
-    switch (json_peek(&e->r)) {
+    switch (first) {
     case '"':
         return encode_string_value(e);
     case '{':
@@ -254,7 +257,7 @@ int encode_value(struct encoder *e, unsigned level) {
     case 'n':
         return put_word(e, SLICE("null"), SLICE("{\"NULL\":true}"));
     default:
-        if (!encoder_kind(json_peek(&e->r))) {
+        if (!encoder_kind(first)) {
             return encoder_syntax(e, "expected a value");
         }
         return encode_number_value(e);
