@@ -1,0 +1,109 @@
+/* A function: programs that speak the Lambda Runtime API (2018-06-01), started, kept warm, fed
+ * with calls, and replaced when they fail.
+ *
+ * Vocabulary: a *slot* is a place for one process, with a Runtime API server on a loopback port
+ * of its own (that is how we know who is asking); a *call* is one payload on its way to a
+ * process and its result on the way back. A slot *parks* a request for work (`next`) until
+ * there is a call.
+ *
+ * Happy path: function_call -> (queue) -> a parked `next` is answered with the payload -> the
+ * process posts the response -> done(FUNCTION_OK). Failure modes are the other outcomes.
+ *
+ * Concurrency: `processes` at a time, each with `per_process` calls at a time. More calls wait,
+ * at most `queue_max` of them and at most timeout_ms each; the running time is counted from the
+ * moment a process got the call, so a cold start costs the caller time but not the function its
+ * time. */
+#ifndef LAMBDA_FUNCTION_H
+#define LAMBDA_FUNCTION_H
+
+#include "base/assert.h"
+#include "base/list.h"
+#include "lambda/invocation.h"
+
+#define FUNCTION_PAYLOAD_MAX 6291556 /* 6 MiB and 100 bytes, as Lambda's */
+#define FUNCTION_WORKERS_MAX 256
+
+struct function_options { /* what it points to must outlive the function */
+    const char *name;
+    const char *const *command;     /* argv, NULL-terminated */
+    const char *const *environment; /* "NAME=value", NULL-terminated; NULL = none */
+    const char *directory;          /* to run in; NULL = ours */
+    const char *region;             /* NULL = "us-east-1" */
+    const char *account_id;         /* NULL = "000000000000" */
+    unsigned payload_format;        /* 1 or 2; 0 = 2 */
+    size_t processes;               /* on this worker; 0 = 1 */
+    size_t per_process;             /* AWS_LAMBDA_MAX_CONCURRENCY; 0 = 1 */
+    size_t warm;                    /* processes kept ready; 0 = started on demand */
+    size_t queue_max;               /* calls waiting: 429 beyond; 0 = 1000 */
+    uint64_t timeout_ms;            /* 0 = 3000 */
+    uint64_t init_timeout_ms;       /* from start to the first `next`; 0 = 10000 */
+    uint64_t recycle_calls;         /* a process is replaced after so many; 0 = never */
+    size_t resident_max;            /* or when it has grown beyond so many bytes; 0 = never */
+    size_t memory_mb;               /* what AWS_LAMBDA_FUNCTION_MEMORY_SIZE says; 0 = 128 */
+};
+
+enum function_outcome {
+    FUNCTION_OK,
+    FUNCTION_ERROR,       /* it says itself that it failed: payload is its error */
+    FUNCTION_EXITED,      /* the process ended during the call */
+    FUNCTION_TIMEOUT,     /* timeout_ms of running: the process is killed */
+    FUNCTION_INIT_FAILED, /* it cannot be started, or never asks for work */
+    FUNCTION_TOO_LARGE,   /* a response over FUNCTION_PAYLOAD_MAX */
+    FUNCTION_THROTTLED,   /* no process was free in time */
+    FUNCTION_BAD_RESPONSE,
+};
+const char *function_outcome_name(enum function_outcome o);
+
+struct function_result { /* valid during the call of `done` only */
+    enum function_outcome outcome;
+    struct slice payload;
+    struct slice content_type; /* as the runtime sent it */
+    struct slice error_type;   /* "Runtime.ExitError", or empty */
+    bool streaming;            /* Lambda-Runtime-Function-Response-Mode: streaming */
+    uint64_t duration_ns;
+};
+
+/* Embedded in its owner. Zero it, then fill in the first block. */
+struct function_call {
+    struct slice payload; /* the event; valid until it is given to a process or done */
+    const char *request_id;
+    struct slice trace_id; /* X-Amzn-Trace-Id; empty = one is made */
+    void (*done)(struct function_call *c, const struct function_result *r);
+
+    struct list_node node; /* in function's queue, or the slot's calls */
+    struct deadline deadline;
+    struct function_slot *slot;
+    uint64_t given_ns;
+};
+
+struct function;
+
+/* Starts what is to be kept warm. Aborts when memory is out; NULL when no loopback port can be
+ * had, with a reason. The hub is the worker's. */
+struct function *function_new(struct loop *l, struct stream_hub *hub,
+                              const struct function_options *options, char reason[160]);
+/* 0: done follows exactly once, in a later turn. ERR_BUSY: the queue is full. ERR_REFUSED: its
+ * processes do not start, and the next try is not due. ERR_LIMIT: payload over the maximum. */
+MUST_CHECK int function_submit(struct function *f, struct function_call *c);
+/* Calls left are done with FUNCTION_EXITED; processes get SIGTERM, 2 s later SIGKILL. on_closed
+ * runs once no process is left; then function_free. */
+void function_close(struct function *f, void (*on_closed)(void *arg), void *arg);
+void function_free(struct function *f);
+unsigned function_payload_format(const struct function *f); /* 1 or 2 */
+
+/* The state of function_invoke: one function per worker, each set by its worker before it
+ * serves. */
+struct function_binding {
+    struct function *workers[FUNCTION_WORKERS_MAX];
+};
+/* A penstock_invoke_fn: hands the event to the function, answers with what it says. It keeps
+ * the deadline itself. */
+void function_invoke(struct penstock_invocation *i, void *binding);
+
+struct function_counts {
+    size_t running, starting, calls, queued;
+    uint64_t started, init_failures, exits, timeouts, throttled, done;
+};
+void function_count(const struct function *f, struct function_counts *out);
+
+#endif

@@ -1,0 +1,346 @@
+/* The Lambda Runtime API, version 2018-06-01, as the process of one slot sees it (facts:
+ * aws 2.1; the developer guide, "Using the Lambda runtime API").
+ *
+ *   GET  runtime/invocation/next             parked until there is a call
+ *   POST runtime/invocation/{id}/response    202
+ *   POST runtime/invocation/{id}/error       202
+ *   POST runtime/init/error                  202, and the process is stopped */
+#include "lambda/function_impl.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+
+#include <stdio.h>
+
+#define PREFIX "/2018-06-01/runtime/"
+/* A response may come with so much more than it may have, to be refused in the API's own words.
+ */
+#define BODY_SLACK 2097152
+
+enum api_action { API_NEXT, API_RESPONSE, API_ERROR, API_INIT_ERROR, API_PING, API_NOTHING };
+
+struct api_request {
+    enum api_action action;
+    struct slice id;
+};
+
+/* ---- which call ---- */
+
+static bool take_prefix(struct slice *path, struct slice prefix) {
+    if (!slice_starts_with(*path, prefix)) {
+        return false;
+    }
+    *path = slice_from(*path, prefix.len);
+    return true;
+}
+
+static struct api_request read_action(const struct http_request *http) {
+    struct api_request r = {API_NOTHING, SLICE_EMPTY};
+    struct url_target target;
+    bool get = http->method == HTTP_GET_;
+    bool post = http->method == HTTP_POST_;
+    if (url_split_target(http->target, &target) != 0) {
+        return r;
+    }
+    struct slice path = target.path;
+    if (get && (slice_eq(path, SLICE("/ping")) || slice_eq(path, SLICE("/2018-06-01/ping")))) {
+        r.action = API_PING;
+    } else if (!take_prefix(&path, SLICE(PREFIX))) {
+        return r;
+    } else if (get && slice_eq(path, SLICE("invocation/next"))) {
+        r.action = API_NEXT;
+    } else if (post && slice_eq(path, SLICE("init/error"))) {
+        r.action = API_INIT_ERROR;
+    } else if (post && take_prefix(&path, SLICE("invocation/"))) {
+        struct slice what;
+        r.id = slice_split(path, '/', &what);
+        r.action = slice_eq(what, SLICE("response")) ? API_RESPONSE
+                   : slice_eq(what, SLICE("error"))  ? API_ERROR
+                                                     : API_NOTHING;
+    }
+    return r;
+}
+
+/* ---- answers ---- */
+
+static void answer(struct server_request *r, unsigned status, struct slice body) {
+    server_respond(r, &(struct server_answer){.status = status,
+                                              .content_type = SLICE("application/json"),
+                                              .body = body});
+}
+
+static void answer_accepted(struct server_request *r) {
+    answer(r, 202, SLICE("{\"status\":\"OK\"}\n"));
+}
+
+/* Static words only: nothing needs escaping. */
+static void answer_error(struct server_request *r, unsigned status, const char *type,
+                         const char *message) {
+    char text[256];
+    int len = snprintf(text, sizeof(text), "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}",
+                       message, type);
+    answer(r, status, slice_of(text, (size_t)len));
+}
+
+static void answer_wrong_id(struct function_slot *s, struct server_request *r,
+                            struct slice id) {
+    if (s->last_request_id[0] != '\0' && slice_eq(id, slice_cstr(s->last_request_id))) {
+        answer_error(r, 403, "InvalidStateTransition",
+                     "Transition from RuntimeResponseSentState to "
+                     "RuntimeInvocationResponseState failed");
+    } else {
+        answer_error(r, 400, "InvalidRequestID", "Invalid request ID");
+    }
+}
+
+/* ---- next ---- */
+
+static void make_trace_id(struct function *f, char out[96]) {
+    uint64_t a = rng_u64(&f->rng);
+    uint64_t b = rng_u64(&f->rng);
+    uint64_t c = rng_u64(&f->rng);
+    (void)snprintf(out, 96, "Root=1-%08llx-%08llx%016llx;Parent=%016llx;Sampled=0",
+                   (unsigned long long)(clock_wall_ms() / 1000),
+                   (unsigned long long)(a & 0xffffffff), (unsigned long long)b,
+                   (unsigned long long)c);
+}
+
+void runtime_api_give(struct function_slot *s, struct function_call *c) {
+    struct function *f = s->function;
+    struct parked_next *next = container_of(s->parked.last, struct parked_next, node);
+    struct server_request *r = next->request;
+    char deadline[24];
+    char arn[320];
+    char trace[96];
+    list_remove(&next->node);
+    (void)snprintf(deadline, sizeof(deadline), "%llu",
+                   (unsigned long long)(clock_wall_ms() + f->options.timeout_ms));
+    (void)snprintf(arn, sizeof(arn), "arn:aws:lambda:%s:%s:function:%.140s", f->options.region,
+                   f->options.account_id, f->options.name);
+    struct slice trace_id = c->trace_id;
+    if (trace_id.len == 0) {
+        make_trace_id(f, trace);
+        trace_id = slice_cstr(trace);
+    }
+    log_event(LOG_INFO, "function_call", log_str("function", f->options.name),
+              log_str("request_id", c->request_id), log_i64("pid", s->process.pid),
+              log_str("message", "START"));
+    const struct http_header headers[] = {
+        {SLICE("Lambda-Runtime-Aws-Request-Id"), slice_cstr(c->request_id)},
+        {SLICE("Lambda-Runtime-Deadline-Ms"), slice_cstr(deadline)},
+        {SLICE("Lambda-Runtime-Invoked-Function-Arn"), slice_cstr(arn)},
+        {SLICE("Lambda-Runtime-Trace-Id"), trace_id},
+    };
+    r->owner_data = NULL;
+    server_respond(r, &(struct server_answer){.status = 200,
+                                              .content_type = SLICE("application/json"),
+                                              .headers = headers,
+                                              .header_count = 4,
+                                              .body = c->payload});
+}
+
+static void refuse_next(struct parked_next *next) {
+    struct server_request *r = next->request;
+    list_remove(&next->node);
+    r->owner_data = NULL;
+    server_respond(r, &(struct server_answer){.status = 403, .close = 1});
+}
+
+void runtime_api_drop_parked(struct function_slot *s) {
+    while (!list_empty(&s->parked)) {
+        refuse_next(container_of(s->parked.first, struct parked_next, node));
+    }
+}
+
+static void on_next(struct function_slot *s, struct server_request *r) {
+    struct function *f = s->function;
+    size_t places = f->options.per_process;
+    enum slot_state state = slot_state_of(s);
+    if (state == SLOT_EMPTY || state == SLOT_STOPPING || s->calls.count >= places) {
+        answer_error(r, 403, "InvalidStateTransition",
+                     "Transition from RuntimeRunningState to RuntimeReadyState failed");
+        return;
+    }
+    struct parked_next *next = arena_zalloc(&r->arena, sizeof(*next));
+    if (next == NULL) {
+        answer_error(r, 500, "InternalServerError", "Internal Server Error");
+        return;
+    }
+    /* Asking again instead of waiting: the older request is of a connection given up. */
+    if (s->parked.count + s->calls.count >= places) {
+        refuse_next(container_of(s->parked.first, struct parked_next, node));
+    }
+    next->request = r;
+    r->owner_data = next;
+    list_push_back(&s->parked, &next->node);
+    function_slot_asked(s);
+    function_dispatch(f);
+}
+
+/* ---- response and error ---- */
+
+static void log_report(const struct function_slot *s, const struct function_call *c,
+                       const char *how) {
+    const struct function *f = s->function;
+    uint64_t ns = loop_now_ns(f->loop) - c->given_ns;
+    char text[256];
+    int len = snprintf(text, sizeof(text),
+                       "REPORT Duration: %.2f ms Billed Duration: %llu ms Memory Size: %zu MB "
+                       "Max Memory Used: %zu MB",
+                       (double)ns / 1e6, (unsigned long long)((ns + NS_PER_MS - 1) / NS_PER_MS),
+                       f->options.memory_mb, s->resident >> 20);
+    if (s->served == 0 && len > 0) {
+        (void)snprintf(text + len, sizeof(text) - (size_t)len, " Init Duration: %.2f ms",
+                       (double)s->init_ns / 1e6);
+    }
+    log_event(LOG_INFO, "function_call", log_str("function", f->options.name),
+              log_str("request_id", c->request_id), log_str("outcome", how),
+              log_str("message", "END"));
+    log_event(LOG_INFO, "function_call", log_str("function", f->options.name),
+              log_str("request_id", c->request_id), log_str("message", text));
+}
+
+static void finish(struct function_slot *s, struct function_call *c,
+                   struct function_result *result) {
+    log_report(s, c, function_outcome_name(result->outcome));
+    function_finish(s->function, c, result);
+}
+
+static void finish_too_large(struct function_slot *s, struct function_call *c) {
+    struct function_result result = {.outcome = FUNCTION_TOO_LARGE,
+                                     .error_type = SLICE("Function.ResponseSizeTooLarge")};
+    finish(s, c, &result);
+}
+
+static void on_response(struct function_slot *s, struct server_request *r, struct slice id) {
+    struct function_call *c = function_slot_find_call(s, id);
+    if (c == NULL) {
+        answer_wrong_id(s, r, id);
+        return;
+    }
+    struct slice mode =
+        http_header_value(&r->http.headers, SLICE("Lambda-Runtime-Function-Response-Mode"));
+    struct function_result result = {
+        .outcome = FUNCTION_OK,
+        .payload = r->http.body,
+        .content_type = http_header_value(&r->http.headers, SLICE("Content-Type")),
+        .streaming = slice_eq_nocase(mode, SLICE("streaming")),
+    };
+    if (mode.len > 0 && !result.streaming) {
+        result =
+            (struct function_result){.outcome = FUNCTION_BAD_RESPONSE,
+                                     .error_type = SLICE("Runtime.InvalidResponseModeHeader")};
+        finish(s, c, &result);
+        answer_error(r, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
+    } else if (r->http.body.len > FUNCTION_PAYLOAD_MAX) {
+        finish_too_large(s, c);
+        answer_error(r, 413, "RequestEntityTooLarge",
+                     "Exceeded maximum allowed payload size (6291556 bytes).");
+    } else {
+        finish(s, c, &result);
+        answer_accepted(r);
+    }
+}
+
+static struct slice error_type_of(const struct http_request *http) {
+    return http_header_value(&http->headers, SLICE("Lambda-Runtime-Function-Error-Type"));
+}
+
+/* The error as the function tells it, cut to what a log line holds. */
+static void log_function_error(const struct function_slot *s, const char *event,
+                               const char *request_id, const struct http_request *http) {
+    struct slice body = http->body;
+    body.len = body.len < 2048 ? body.len : 2048;
+    log_event(LOG_ERROR, event, log_str("function", s->function->options.name),
+              log_str("request_id", request_id), log_slice("error_type", error_type_of(http)),
+              log_slice("error", body));
+}
+
+static void on_error(struct function_slot *s, struct server_request *r, struct slice id) {
+    struct function_call *c = function_slot_find_call(s, id);
+    if (c == NULL) {
+        answer_wrong_id(s, r, id);
+        return;
+    }
+    log_function_error(s, "function_error", c->request_id, &r->http);
+    bool large = r->http.body.len > FUNCTION_PAYLOAD_MAX;
+    struct function_result result = {.outcome = FUNCTION_ERROR,
+                                     .payload = large ? SLICE_EMPTY : r->http.body,
+                                     .error_type = error_type_of(&r->http)};
+    finish(s, c, &result);
+    answer_accepted(r);
+}
+
+static void on_init_error(struct function_slot *s, struct server_request *r) {
+    if (slot_state_of(s) != SLOT_STARTING) {
+        answer_error(r, 403, "InvalidStateTransition",
+                     "Transition from RuntimeReadyState to RuntimeInitErrorState failed");
+        return;
+    }
+    log_function_error(s, "function_init_error", "-", &r->http);
+    answer_accepted(r);
+    function_slot_kill(s);
+}
+
+/* ---- from the server ---- */
+
+static unsigned on_head(void *owner, const struct http_request *head, size_t *body_limit) {
+    struct function_slot *s = owner;
+    struct api_request api = read_action(head);
+    uint64_t announced;
+    *body_limit = FUNCTION_PAYLOAD_MAX + BODY_SLACK;
+    if (slice_to_u64(http_header_value(&head->headers, SLICE("Content-Length")), &announced) ==
+            0 &&
+        announced > *body_limit && api.action == API_RESPONSE) {
+        /* It is not read, so its call ends here. */
+        struct function_call *c = function_slot_find_call(s, api.id);
+        if (c != NULL) {
+            finish_too_large(s, c);
+        }
+        return 413;
+    }
+    return 0;
+}
+
+static void on_request(void *owner, struct server_request *r) {
+    struct function_slot *s = owner;
+    struct api_request api = read_action(&r->http);
+    r->owner_data = NULL;
+    switch (api.action) {
+    case API_NEXT:
+        on_next(s, r);
+        return;
+    case API_RESPONSE:
+        on_response(s, r, api.id);
+        return;
+    case API_ERROR:
+        on_error(s, r, api.id);
+        return;
+    case API_INIT_ERROR:
+        on_init_error(s, r);
+        return;
+    case API_PING:
+        server_respond(r, &(struct server_answer){.status = 200,
+                                                  .content_type = SLICE("text/plain"),
+                                                  .body = SLICE("pong")});
+        return;
+    case API_NOTHING:
+        answer_error(r, 404, "NotFound", "No such operation of the Runtime API");
+        return;
+    }
+}
+
+static void on_abandon(void *owner, struct server_request *r) {
+    (void)owner;
+    struct parked_next *next = r->owner_data;
+    if (next != NULL) {
+        list_remove(&next->node);
+    }
+}
+
+const struct server_events runtime_api_events = {
+    .on_head = on_head,
+    .on_request = on_request,
+    .on_abandon = on_abandon,
+};

@@ -1,0 +1,604 @@
+/* Functions: real processes against the Runtime API over loopback, well-behaved and not. The
+ * log is captured, as what a runtime was told by the API is printed by it and logged by us. */
+#include "support/unit.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "lambda/function.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct loop loop;
+static struct stream_hub hub;
+static struct function *function;
+static FILE *capture;
+static int saved_stderr;
+static char lines[1 << 20];
+static char script[512];
+
+/* ---- fixture ---- */
+
+static int set_up(void **state) {
+    (void)state;
+    fflush(stderr);
+    capture = tmpfile();
+    saved_stderr = dup(STDERR_FILENO);
+    dup2(fileno(capture), STDERR_FILENO);
+    log_threshold = LOG_INFO;
+    function = NULL;
+    int error = loop_init(&loop);
+    stream_hub_init(&hub, &loop);
+    return error;
+}
+
+static void on_closed(void *arg) {
+    *(int *)arg = 1;
+}
+
+static void close_function(void) {
+    int closed = 0;
+    if (function == NULL) {
+        return;
+    }
+    function_close(function, on_closed, &closed);
+    uint64_t end = clock_monotonic_ns() + 10 * NS_PER_S;
+    while (!closed && clock_monotonic_ns() < end) {
+        loop_turn(&loop);
+        usleep(500);
+    }
+    assert_true(closed);
+    function_free(function);
+    function = NULL;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    close_function();
+    stream_hub_fini(&hub);
+    loop_fini(&loop);
+    dup2(saved_stderr, STDERR_FILENO);
+    close(saved_stderr);
+    fclose(capture);
+    return 0;
+}
+
+static const char *read_log(void) {
+    rewind(capture);
+    lines[fread(lines, 1, sizeof(lines) - 1, capture)] = '\0';
+    fseek(capture, 0, SEEK_END);
+    return lines;
+}
+
+static bool logged(const char *text) {
+    return strstr(read_log(), text) != NULL;
+}
+
+static void expect_logged(const char *text) {
+    for (int turn = 0; turn < 2000 && !logged(text); turn++) {
+        loop_turn(&loop);
+        usleep(1000);
+    }
+    if (!logged(text)) {
+        dup2(saved_stderr, STDERR_FILENO);
+        fail_msg("%s is not in\n%s", text, lines);
+    }
+}
+
+static const char *find_script(void) {
+    const char *slash = strrchr(__FILE__, '/');
+    snprintf(script, sizeof(script), "%.*s/function_runtime.py",
+             slash ? (int)(slash - __FILE__) : 1, slash ? __FILE__ : ".");
+    return script;
+}
+
+static void start_with(struct function_options options, const char *mode, const char *more) {
+    static const char *command[6];
+    command[0] = "/usr/bin/python3";
+    command[1] = find_script();
+    command[2] = mode;
+    command[3] = more;
+    command[4] = NULL;
+    options.name = "score";
+    options.command = options.command ? options.command : command;
+    char reason[160];
+    function = function_new(&loop, &hub, &options, reason);
+    assert_non_null(function);
+}
+
+static void start(struct function_options options) {
+    start_with(options, "serve", NULL);
+}
+
+/* ---- calls ---- */
+
+struct test_call {
+    struct function_call call;
+    char request_id[37];
+    int done;
+    enum function_outcome outcome;
+    char payload[4096];
+    size_t payload_len;
+    char error_type[64];
+    bool streaming;
+};
+
+static void on_done(struct function_call *c, const struct function_result *r) {
+    struct test_call *t = container_of(c, struct test_call, call);
+    t->done++;
+    t->outcome = r->outcome;
+    t->streaming = r->streaming;
+    t->payload_len = r->payload.len;
+    snprintf(t->payload, sizeof(t->payload), SLICE_FMT, SLICE_ARG(r->payload));
+    snprintf(t->error_type, sizeof(t->error_type), SLICE_FMT, SLICE_ARG(r->error_type));
+}
+
+static int submit(struct test_call *t, const char *event) {
+    static unsigned next_id;
+    memset(t, 0, sizeof(*t));
+    snprintf(t->request_id, sizeof(t->request_id), "00000000-0000-4000-8000-%012u", ++next_id);
+    t->call.payload = slice_cstr(event);
+    t->call.request_id = t->request_id;
+    t->call.done = on_done;
+    int error = function_submit(function, &t->call);
+    assert_int_equal(t->done, 0); /* never from inside */
+    return error;
+}
+
+static void wait_for(struct test_call *calls, size_t count) {
+    uint64_t end = clock_monotonic_ns() + 20 * NS_PER_S;
+    for (size_t k = 0; k < count; k++) {
+        while (!calls[k].done && clock_monotonic_ns() < end) {
+            loop_turn(&loop);
+            usleep(300);
+        }
+        if (calls[k].done != 1) {
+            dup2(saved_stderr, STDERR_FILENO);
+            fail_msg("call %zu is done %d times\n%s", k, calls[k].done, read_log());
+        }
+    }
+}
+
+static struct test_call *call(const char *event) {
+    static struct test_call t;
+    assert_int_equal(submit(&t, event), 0);
+    wait_for(&t, 1);
+    return &t;
+}
+
+static struct function_counts counts(void) {
+    struct function_counts c;
+    function_count(function, &c);
+    return c;
+}
+
+static void run_ms(uint64_t ms) {
+    uint64_t end = clock_monotonic_ns() + ms * NS_PER_MS;
+    while (clock_monotonic_ns() < end) {
+        loop_turn(&loop);
+        usleep(500);
+    }
+}
+
+static int pid_of(const struct test_call *t) {
+    const char *at = strstr(t->payload, "\"pid\": ");
+    return at ? atoi(at + 7) : 0;
+}
+
+/* ---- well-behaved ---- */
+
+static void serves(void **state) {
+    (void)state;
+    start((struct function_options){0});
+    assert_int_equal(counts().starting, 0); /* on demand */
+    struct test_call *t = call("{\"n\":1}");
+    assert_int_equal(t->outcome, FUNCTION_OK);
+    assert_non_null(strstr(t->payload, "{\"echo\": {\"n\": 1}"));
+    assert_non_null(strstr(t->payload, t->request_id));
+    int pid = pid_of(t);
+    t = call("{\"n\":2}");
+    assert_int_equal(pid_of(t), pid); /* kept warm */
+    assert_int_equal(counts().started, 1);
+    expect_logged("\"message\":\"START\"");
+    expect_logged("REPORT Duration: ");
+    expect_logged("Init Duration: ");
+}
+
+static void headers_of_next(void **state) {
+    (void)state;
+    start((struct function_options){.region = "eu-west-1", .account_id = "123456789012"});
+    static struct test_call t;
+    memset(&t, 0, sizeof(t));
+    struct test_call *plain = call("{\"do\":\"headers\"}");
+    assert_non_null(strstr(plain->payload, "\"Lambda-Runtime-Trace-Id\": \"Root=1-"));
+    assert_non_null(
+        strstr(plain->payload, "\"arn:aws:lambda:eu-west-1:123456789012:function:score\""));
+    const char *deadline = strstr(plain->payload, "\"Lambda-Runtime-Deadline-Ms\": \"");
+    assert_non_null(deadline);
+    uint64_t ms = strtoull(deadline + 31, NULL, 10);
+    assert_true(ms > clock_wall_ms() && ms <= clock_wall_ms() + 3000);
+    t.call.trace_id = SLICE("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1");
+    t.call.payload = SLICE("{\"do\":\"headers\"}");
+    snprintf(t.request_id, sizeof(t.request_id), "00000000-0000-4000-8000-00000000abcd");
+    t.call.request_id = t.request_id;
+    t.call.done = on_done;
+    assert_int_equal(function_submit(function, &t.call), 0);
+    wait_for(&t, 1);
+    assert_non_null(
+        strstr(t.payload, "\"Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1\""));
+}
+
+static void environment(void **state) {
+    (void)state;
+    static const char *const mine[] = {"MODEL=small", "AWS_LAMBDA_FUNCTION_NAME=forged", NULL};
+    setenv("PENSTOCK_SECRET", "hidden", 1);
+    start((struct function_options){.environment = mine, .memory_mb = 256, .warm = 1});
+    struct test_call *t = call("{\"do\":\"environment\"}");
+    static const char *const parts[] = {
+        "\"MODEL\": \"small\"",
+        "\"AWS_LAMBDA_FUNCTION_NAME\": \"score\"",
+        "\"AWS_LAMBDA_FUNCTION_VERSION\": \"$LATEST\"",
+        "\"AWS_LAMBDA_FUNCTION_MEMORY_SIZE\": \"256\"",
+        "\"AWS_LAMBDA_RUNTIME_API\": \"127.0.0.1:",
+        "\"AWS_LAMBDA_INITIALIZATION_TYPE\": \"provisioned-concurrency\"",
+        "\"AWS_LAMBDA_LOG_GROUP_NAME\": \"/aws/lambda/score\"",
+        "/[$LATEST]",
+        "\"AWS_REGION\": \"us-east-1\"",
+        "\"TZ\": \":UTC\"",
+        "\"PATH\": ",
+    };
+    for (size_t k = 0; k < COUNT(parts); k++) {
+        if (strstr(t->payload, parts[k]) == NULL) {
+            fail_msg("%s is not in %s", parts[k], t->payload);
+        }
+    }
+    assert_null(strstr(t->payload, "forged"));
+    assert_null(strstr(t->payload, "PENSTOCK_SECRET"));
+    assert_null(strstr(t->payload, "MAX_CONCURRENCY"));
+}
+
+enum { PARALLEL = 100 };
+static struct test_call calls[PARALLEL];
+static char events[PARALLEL][64];
+
+static void many_at_once(struct function_options options) {
+    options.timeout_ms = 15000;
+    start(options);
+    for (int k = 0; k < PARALLEL; k++) {
+        snprintf(events[k], sizeof(events[k]), "{\"number\":%d}", k);
+        assert_int_equal(submit(&calls[k], events[k]), 0);
+    }
+    wait_for(calls, PARALLEL);
+    for (int k = 0; k < PARALLEL; k++) { /* no answer is another's */
+        char mine[64];
+        snprintf(mine, sizeof(mine), "{\"echo\": {\"number\": %d}", k);
+        assert_int_equal(calls[k].outcome, FUNCTION_OK);
+        assert_non_null(strstr(calls[k].payload, mine));
+        assert_non_null(strstr(calls[k].payload, calls[k].request_id));
+    }
+}
+
+static void hundred_in_parallel(void **state) {
+    (void)state;
+    many_at_once((struct function_options){.processes = 4});
+    assert_int_equal(counts().started, 4);
+}
+
+static void hundred_in_one_process(void **state) {
+    (void)state;
+    many_at_once((struct function_options){.processes = 1, .per_process = 8});
+    assert_int_equal(counts().started, 1);
+}
+
+static void kept_warm(void **state) {
+    (void)state;
+    start((struct function_options){.processes = 3, .warm = 2});
+    assert_int_equal(counts().starting, 2);
+    for (int turn = 0; turn < 100 && counts().running < 2; turn++) {
+        run_ms(20);
+    }
+    assert_int_equal(counts().running, 2);
+    struct test_call *t = call("{\"do\":\"exit\"}");
+    assert_int_equal(t->outcome, FUNCTION_EXITED);
+    for (int turn = 0; turn < 100 && counts().running < 2; turn++) {
+        run_ms(20);
+    }
+    assert_int_equal(counts().running, 2); /* replaced without being asked */
+}
+
+static void recycled(void **state) {
+    (void)state;
+    start((struct function_options){.recycle_calls = 2});
+    int first = pid_of(call("{}"));
+    assert_int_equal(pid_of(call("{}")), first);
+    struct test_call *t = call("{}");
+    assert_int_equal(t->outcome, FUNCTION_OK);
+    assert_int_not_equal(pid_of(t), first);
+}
+
+static void recycled_by_size(void **state) {
+    (void)state;
+    start((struct function_options){.resident_max = 1 << 20}); /* Python is larger */
+    int first = pid_of(call("{}"));
+    struct test_call *t = call("{}");
+    assert_int_equal(t->outcome, FUNCTION_OK);
+    assert_int_not_equal(pid_of(t), first);
+}
+
+static void streams(void **state) {
+    (void)state;
+    start((struct function_options){0});
+    struct test_call *t = call("{\"do\":\"stream\"}");
+    assert_int_equal(t->outcome, FUNCTION_OK);
+    assert_true(t->streaming);
+    assert_string_equal(t->payload, "streamed");
+}
+
+/* ---- badly behaved ---- */
+
+static void function_error(void **state) {
+    (void)state;
+    start((struct function_options){0});
+    struct test_call *t = call("{\"do\":\"error\"}");
+    assert_int_equal(t->outcome, FUNCTION_ERROR);
+    assert_string_equal(t->error_type, "Function.Broken");
+    assert_non_null(strstr(t->payload, "it broke"));
+    expect_logged("\"[202, \\\"{\\\\\\\"status\\\\\\\":\\\\\\\"OK\\\\\\\"}\\\\n\\\"]\"");
+    assert_int_equal(call("{}")->outcome, FUNCTION_OK); /* the next one is unharmed */
+    assert_int_equal(counts().started, 1);
+}
+
+static void exits_in_a_call(void **state) {
+    (void)state;
+    start((struct function_options){0});
+    struct test_call *t = call("{\"do\":\"exit\"}");
+    assert_int_equal(t->outcome, FUNCTION_EXITED);
+    assert_string_equal(t->error_type, "Runtime.ExitError");
+    expect_logged("last words");
+    expect_logged("\"status\":3");
+    assert_int_equal(call("{}")->outcome, FUNCTION_OK);
+    assert_int_equal(counts().started, 2);
+}
+
+static bool alive(int pid) {
+    return kill(pid, 0) == 0;
+}
+
+static void times_out(void **state) {
+    (void)state;
+    start((struct function_options){.timeout_ms = 300, .processes = 2});
+    int pid = pid_of(call("{}"));
+    struct test_call *t = call("{\"do\":\"sleep\",\"seconds\":60}");
+    assert_int_equal(t->outcome, FUNCTION_TIMEOUT);
+    expect_logged("Task timed out after 0.30 seconds");
+    assert_int_equal(counts().timeouts, 1);
+    run_ms(200);
+    assert_false(alive(pid)); /* killed */
+    assert_int_equal(call("{}")->outcome, FUNCTION_OK);
+}
+
+/* Of two calls in one process the slow one times out, the other is unharmed. */
+static void times_out_beside_another(void **state) {
+    (void)state;
+    start((struct function_options){.timeout_ms = 600, .per_process = 2});
+    assert_int_equal(call("{}")->outcome, FUNCTION_OK);
+    assert_int_equal(submit(&calls[0], "{\"do\":\"sleep\",\"seconds\":60}"), 0);
+    run_ms(300);
+    assert_int_equal(submit(&calls[1], "{\"do\":\"sleep\",\"seconds\":0.5}"), 0);
+    wait_for(calls, 2);
+    assert_int_equal(calls[0].outcome, FUNCTION_TIMEOUT);
+    assert_int_equal(calls[1].outcome, FUNCTION_OK);
+    for (int turn = 0; turn < 200 && counts().exits == 0; turn++) {
+        run_ms(20);
+    }
+    assert_int_equal(counts().exits, 1); /* let go once it had no call */
+}
+
+static void waits_too_long(void **state) {
+    (void)state;
+    start((struct function_options){.timeout_ms = 500});
+    assert_int_equal(call("{}")->outcome, FUNCTION_OK);
+    assert_int_equal(submit(&calls[0], "{\"do\":\"sleep\",\"seconds\":0.45}"), 0);
+    assert_int_equal(submit(&calls[1], "{\"do\":\"sleep\",\"seconds\":0.45}"), 0);
+    assert_int_equal(submit(&calls[2], "{\"do\":\"sleep\",\"seconds\":0.45}"), 0);
+    wait_for(calls, 3);
+    assert_int_equal(calls[0].outcome, FUNCTION_OK);
+    assert_int_equal(calls[1].outcome, FUNCTION_OK);
+    assert_int_equal(calls[2].outcome, FUNCTION_THROTTLED);
+    assert_int_equal(counts().throttled, 1);
+}
+
+static void queue_is_bounded(void **state) {
+    (void)state;
+    start((struct function_options){.queue_max = 2});
+    assert_int_equal(submit(&calls[0], "{}"), 0);
+    assert_int_equal(submit(&calls[1], "{}"), 0);
+    assert_int_equal(submit(&calls[2], "{}"), ERR_BUSY);
+    wait_for(calls, 2);
+}
+
+static void event_too_large(void **state) {
+    (void)state;
+    start((struct function_options){0});
+    static char large[FUNCTION_PAYLOAD_MAX + 2];
+    memset(large, ' ', FUNCTION_PAYLOAD_MAX + 1);
+    assert_int_equal(submit(&calls[0], large), ERR_LIMIT);
+    memcpy(large, "{}", 2);
+    large[FUNCTION_PAYLOAD_MAX] = '\0';
+    assert_int_equal(submit(&calls[0], large), 0);
+    wait_for(calls, 1);
+    assert_int_equal(calls[0].outcome, FUNCTION_OK);
+}
+
+static void wrong_answers(void **state) {
+    (void)state;
+    static const struct {
+        const char *event;
+        enum function_outcome outcome;
+        const char *told;
+    } cases[] = {
+        {"{\"do\":\"wrong_id\"}", FUNCTION_OK, "[400, "},
+        {"{\"do\":\"wrong_id\"}", FUNCTION_OK, "InvalidRequestID"},
+        {"{\"do\":\"twice\"}", FUNCTION_OK, "]: 403"},
+        {"{\"do\":\"next_again\"}", FUNCTION_OK, "InvalidStateTransition"},
+        {"{\"do\":\"init_error_late\"}", FUNCTION_OK, "RuntimeInitErrorState"},
+        {"{\"do\":\"unknown_path\"}", FUNCTION_OK, "[404, "},
+        {"{\"do\":\"bad_mode\"}", FUNCTION_BAD_RESPONSE, "InvalidFunctionResponseMode"},
+        {"{\"do\":\"big\",\"bytes\":6291556}", FUNCTION_OK, NULL},
+        {"{\"do\":\"big\",\"bytes\":6291557}", FUNCTION_TOO_LARGE,
+         "Exceeded maximum allowed payload size (6291556 bytes)."},
+        {"{\"do\":\"huge\"}", FUNCTION_TOO_LARGE, "HTTP/1.1 413 "},
+        {"{\"do\":\"truncated\"}", FUNCTION_OK, NULL},
+    };
+    start((struct function_options){.timeout_ms = 8000});
+    for (size_t k = 0; k < COUNT(cases); k++) {
+        struct test_call *t = call(cases[k].event);
+        if (t->outcome != cases[k].outcome) {
+            fail_msg("%s: %s", cases[k].event, function_outcome_name(t->outcome));
+        }
+        if (cases[k].told != NULL && strstr(cases[k].told, "]: ") == NULL) {
+            expect_logged(cases[k].told);
+        }
+    }
+    /* A second answer: the first was accepted, the second not, and nobody else noticed. */
+    expect_logged("OK\\\\\\\"}\\\\n\\\"], 403, ");
+    assert_int_equal(counts().started, 1);
+    assert_int_equal(call("{}")->outcome, FUNCTION_OK);
+}
+
+static void cannot_start(void **state) {
+    (void)state;
+    static const char *const command[] = {"/nowhere/program", NULL};
+    start((struct function_options){.command = command});
+    struct test_call *t = call("{}");
+    assert_int_equal(t->outcome, FUNCTION_INIT_FAILED);
+    expect_logged("no such file or directory");
+    /* While the next try is not due, nobody waits for it. */
+    assert_int_equal(submit(&calls[0], "{}"), ERR_REFUSED);
+    run_ms(150);
+    assert_int_equal(call("{}")->outcome, FUNCTION_INIT_FAILED);
+    assert_int_equal(counts().init_failures, 2);
+}
+
+static void exits_at_once(void **state) {
+    (void)state;
+    start_with((struct function_options){0}, "exit", NULL);
+    assert_int_equal(call("{}")->outcome, FUNCTION_INIT_FAILED);
+    expect_logged("no luck");
+    expect_logged("\"status\":7");
+}
+
+/* Kept warm, but it never starts: tried again less and less often. */
+static void crash_loop_is_backed_off(void **state) {
+    (void)state;
+    static const char *const command[] = {"/bin/false", NULL};
+    start((struct function_options){.command = command, .warm = 1});
+    run_ms(1000); /* 0, 100, 300, 700 ms */
+    assert_in_range(counts().init_failures, 3, 5);
+}
+
+static void starts_at_last(void **state) {
+    (void)state;
+    char path[] = "/tmp/penstock_flaky_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    unlink(path);
+    start_with((struct function_options){.warm = 1}, "flaky", path);
+    for (int turn = 0; turn < 100 && counts().running == 0; turn++) {
+        run_ms(20);
+    }
+    assert_int_equal(counts().running, 1);
+    assert_int_equal(counts().init_failures, 1);
+    unlink(path);
+}
+
+static void never_asks(void **state) {
+    (void)state;
+    start_with((struct function_options){.init_timeout_ms = 300}, "never", NULL);
+    assert_int_equal(call("{}")->outcome, FUNCTION_INIT_FAILED);
+    expect_logged("function_init_timeout");
+    expect_logged("\"signal\":9");
+}
+
+static void says_init_error(void **state) {
+    (void)state;
+    start_with((struct function_options){0}, "init_error", NULL);
+    assert_int_equal(call("{}")->outcome, FUNCTION_INIT_FAILED);
+    expect_logged("Runtime.NoSuchHandler");
+}
+
+/* Its grandchild keeps the pipes open; it is killed with the group. */
+static void grandchildren(void **state) {
+    (void)state;
+    start((struct function_options){.timeout_ms = 5000});
+    uint64_t begin = clock_monotonic_ns();
+    assert_int_equal(call("{\"do\":\"spawn\"}")->outcome, FUNCTION_EXITED);
+    assert_true(clock_monotonic_ns() - begin < 4 * NS_PER_S);
+}
+
+static void closes_with_calls(void **state) {
+    (void)state;
+    start((struct function_options){0});
+    int pid = pid_of(call("{}"));
+    assert_int_equal(submit(&calls[0], "{\"do\":\"sleep\",\"seconds\":60}"), 0);
+    assert_int_equal(submit(&calls[1], "{}"), 0);
+    run_ms(100);
+    close_function();
+    assert_int_equal(calls[0].outcome, FUNCTION_EXITED);
+    assert_int_equal(calls[1].outcome, FUNCTION_EXITED);
+    assert_int_equal(calls[0].done + calls[1].done, 2);
+    assert_false(alive(pid));
+}
+
+/* Closing at any moment of its life leaves nothing behind. */
+static void closes_at_any_turn(void **state) {
+    (void)state;
+    for (int turns = 0; turns < 300; turns += turns < 20 ? 1 : 40) {
+        start((struct function_options){.processes = 2, .warm = 1});
+        assert_int_equal(submit(&calls[0], "{\"n\":1}"), 0);
+        assert_int_equal(submit(&calls[1], "{\"do\":\"exit\"}"), 0);
+        for (int k = 0; k < turns; k++) {
+            loop_turn(&loop);
+            usleep(500);
+        }
+        close_function();
+        assert_int_equal(calls[0].done, 1);
+        assert_int_equal(calls[1].done, 1);
+    }
+}
+
+int main(void) {
+    signal(SIGPIPE, SIG_IGN);
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(serves),
+        T(headers_of_next),
+        T(environment),
+        T(hundred_in_parallel),
+        T(hundred_in_one_process),
+        T(kept_warm),
+        T(recycled),
+        T(recycled_by_size),
+        T(streams),
+        T(function_error),
+        T(exits_in_a_call),
+        T(times_out),
+        T(times_out_beside_another),
+        T(waits_too_long),
+        T(queue_is_bounded),
+        T(event_too_large),
+        T(wrong_answers),
+        T(cannot_start),
+        T(exits_at_once),
+        T(crash_loop_is_backed_off),
+        T(starts_at_last),
+        T(never_asks),
+        T(says_init_error),
+        T(grandchildren),
+        T(closes_with_calls),
+        T(closes_at_any_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
