@@ -1,6 +1,10 @@
 /* The pipeline of one worker: ops in, outcomes out, exactly one each. The figure is in
  * pipeline.c.
  *
+ * Ops of one key take effect in the order they were submitted; reads of it that follow each
+ * other may be in flight together. No outcome but OK, UNKNOWN and UNKNOWN_TIMEOUT is ever given
+ * to a write that may have happened.
+ *
  * dynamodb_submit takes an op (copying what it needs), or says at once that it cannot; the
  * callback runs exactly once iff submit returned 0, never from inside submit. A caller that has
  * lost interest keeps its op going and ignores the outcome. */
@@ -104,9 +108,10 @@ void dynamodb_count(const struct dynamodb *d, struct dynamodb_counts *out);
 
 /* Refuses new ops; on_drained once the last has its outcome. */
 void dynamodb_drain(struct dynamodb *d, void (*on_drained)(void *arg), void *arg);
-/* Settles whatever is left (CANCELED as unavailable or unknown); on_closed in a later turn. */
+/* Settles whatever is left (CANCELED as unavailable or unknown); on_closed in a later turn. The
+ * pool may still have exchanges of ours: it is closed before, meanwhile or after... */
 void dynamodb_close(struct dynamodb *d, void (*on_closed)(void *arg), void *arg);
-/* Asserts that every slab is empty. */
+/* ...but before this. Asserts that every slab is empty. */
 void dynamodb_free(struct dynamodb *d);
 /* The Date field moved our clock: seconds to add to the wall clock when signing. */
 int64_t dynamodb_clock_offset_s(const struct dynamodb *d);

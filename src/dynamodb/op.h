@@ -32,7 +32,7 @@ enum op_state {
 /* How an op travels. */
 enum lane_name {
     LANE_COALESCED, /* unconditional puts and deletes, many to a BatchWriteItem */
-    LANE_SUSPECTS,  /* the same, from a batch refused as a whole: by group, then alone */
+    LANE_SUSPECTS,  /* the same, from a batch refused as a whole: group by group */
     LANE_ALONE,     /* other writes */
     LANE_READS,     /* gets, queries, and what is asked of tables */
     LANES,

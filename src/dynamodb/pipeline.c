@@ -238,9 +238,6 @@ void pipeline_deliver(struct dynamodb *d, const struct answer *a, size_t batch_o
 static void wake_rested(struct dynamodb *d) {
     struct op *op;
     while ((op = backoff_first(&d->resting)) != NULL && op->due_ns <= d->now_ns) {
-        if (op->lane == LANE_SUSPECTS) {
-            op->group = ++d->groups; /* alone from now on */
-        }
         op_move(d, op, OP_READY);
     }
 }
@@ -320,7 +317,7 @@ static void maybe_finish(struct dynamodb *d) {
         d->on_drained = NULL;
         on_drained(d->drained_arg);
     }
-    if (d->phase != PIPELINE_CLOSING || d->batches.used) {
+    if (d->phase != PIPELINE_CLOSING) {
         return;
     }
     d->phase = PIPELINE_CLOSED;
