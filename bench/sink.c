@@ -71,22 +71,38 @@ static int choose_certificate(void) {
     return EXIT_GOOD;
 }
 
+static int open_listener(struct net_address *address, int reuse_port, int *fd) {
+    char reason[128], text[NET_ADDRESS_TEXT_MAX];
+    if (listener_open_fd(address, BACKLOG, reuse_port, fd, reason)) {
+        net_address_format(address, text);
+        return say(text, reason);
+    }
+    return EXIT_GOOD;
+}
+
+/* Opens and closes the port as its only user: a second sink would else share it unnoticed.
+ * Port 0 becomes the one that was free. */
+static int claim_port(struct net_address *address) {
+    int fd;
+    if (net_address_is_unix(address)) {
+        return EXIT_GOOD;
+    }
+    if (open_listener(address, 0, &fd)) {
+        return EXIT_FAILED;
+    }
+    address->len = sizeof address->sa;
+    getsockname(fd, (struct sockaddr *)&address->sa, &address->len);
+    close(fd);
+    return EXIT_GOOD;
+}
+
 /* Every thread has a socket of its own on the port, but for a unix socket, which they share. */
 static int open_socket(struct net_address *address, int first_fd, int *fd) {
-    char reason[128], text[NET_ADDRESS_TEXT_MAX];
     if (first_fd >= 0 && net_address_is_unix(address)) {
         *fd = dup(first_fd);
         return *fd < 0 ? say("dup", strerror(errno)) : EXIT_GOOD;
     }
-    if (listener_open_fd(address, BACKLOG, 1, fd, reason)) {
-        net_address_format(address, text);
-        return say(text, reason);
-    }
-    if (first_fd < 0 && !net_address_is_unix(address)) { /* port 0: which one it became */
-        address->len = sizeof address->sa;
-        getsockname(*fd, (struct sockaddr *)&address->sa, &address->len);
-    }
-    return EXIT_GOOD;
+    return open_listener(address, 1, fd);
 }
 
 static int make_workers(void) {
@@ -100,6 +116,9 @@ static int make_workers(void) {
     }
     sink.workers = calloc(o->threads, sizeof *sink.workers);
     ASSERT(sink.workers != NULL);
+    if (claim_port(&o->listen)) {
+        return EXIT_FAILED;
+    }
     for (unsigned i = 0; i < o->threads; i++) {
         int fd;
         if (open_socket(&o->listen, first_fd, &fd)) {
@@ -177,6 +196,7 @@ static int serve(const sigset_t *signals) {
     for (size_t i = 0; i < sink.count; i++) {
         sink_worker_free(sink.workers[i]);
     }
+    free(sink.workers);
     return code;
 }
 
@@ -209,6 +229,5 @@ int main(int argc, char **argv) {
     }
     sink_certificate_fini(&sink.certificate);
     sink_keys_free(sink.shared.keys);
-    free(sink.workers);
     return code;
 }

@@ -32,7 +32,7 @@ struct connection {
     struct list_node node; /* in worker->open */
     struct http_request_parser *parser;
     struct list replies; /* that wait, in the order of their requests */
-    uint8_t last;        /* the last answer is decided: nothing more is read */
+    uint8_t last;        /* the last answer is decided: what else comes is dropped */
     uint8_t ended;       /* the peer sends no more */
     uint8_t paused;      /* reading is stopped */
 };
@@ -93,12 +93,10 @@ static void maybe_resume(struct connection *c) {
 }
 
 static void maybe_pause(struct connection *c) {
-    if (!c->paused && (c->last || stream_queued(&c->stream) > QUEUED_BYTES_MAX ||
-                       c->replies.count > REPLIES_MAX)) {
-        c->paused = !c->last; /* after the last answer the peer's FIN is still awaited */
-        if (c->paused) {
-            stream_read_stop(&c->stream);
-        }
+    if (!c->paused && !c->last &&
+        (stream_queued(&c->stream) > QUEUED_BYTES_MAX || c->replies.count > REPLIES_MAX)) {
+        c->paused = 1;
+        stream_read_stop(&c->stream);
     }
 }
 
@@ -163,7 +161,7 @@ static void on_request(struct connection *c) {
 }
 
 static void on_bad_http(struct connection *c) {
-    struct sink_answer a = {http_request_parser_status(c->parser), SLICE("{}"), 2745614147u};
+    struct sink_answer a = sink_answer_of(http_request_parser_status(c->parser), SLICE("{}"));
     sink_count(&c->worker->protocol.counters.bad_http, 1);
     answer(c, &a, SINK_CLOSE);
 }

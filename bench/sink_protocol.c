@@ -26,10 +26,13 @@ struct call {
 
 /* ---- answers ---- */
 
+struct sink_answer sink_answer_of(unsigned status, struct slice body) {
+    uLong crc = crc32(0, (const unsigned char *)body.ptr, (unsigned)body.len);
+    return (struct sink_answer){status, body, (uint32_t)crc};
+}
+
 static void answer_with(struct call *c, unsigned status, struct slice body) {
-    c->answer->status = status;
-    c->answer->body = body;
-    c->answer->crc32 = (uint32_t)crc32(0, (const unsigned char *)body.ptr, (unsigned)body.len);
+    *c->answer = sink_answer_of(status, body);
 }
 
 static void answer_ok(struct call *c, struct slice body) {

@@ -25,6 +25,8 @@ struct sink_answer {
     uint32_t crc32;
 };
 
+/* With its checksum. */
+struct sink_answer sink_answer_of(unsigned status, struct slice body);
 void sink_protocol_answer(struct sink_protocol *p, const struct http_request *request,
                           uint64_t now_s, struct sink_answer *answer);
 

@@ -293,3 +293,27 @@ def test_help_and_failures(tmp_path):
     r = subprocess.run([str(SINK), "--listen", "127.0.0.1:0", "--certificate", "/nowhere/c.pem",
                         "--key", "/nowhere/k.pem"], capture_output=True, text=True, timeout=20)
     assert r.returncode == 1 and r.stderr.startswith("penstock-sink: TLS: "), r.stderr
+
+
+def test_a_second_sink_does_not_share_the_port(sink):
+    s = sink(plain=True)
+    r = subprocess.run([str(SINK), "--plain", "--listen", f"127.0.0.1:{s.port}"],
+                       capture_output=True, text=True, timeout=20)
+    assert r.returncode == 1 and "in use" in r.stderr
+
+
+def test_unix_socket(tmp_path):
+    path = tmp_path / "sink.sock"
+    process = subprocess.Popen([str(SINK), "--plain", "--listen", f"unix:{path}", "--threads", "3"],
+                               stdout=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 10
+        while not path.exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        for _ in range(10):
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(str(path))
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                assert b"stores nothing" in read_all(sock)
+    finally:
+        assert stop(process) == 0
