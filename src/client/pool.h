@@ -49,7 +49,8 @@ struct exchange {
     enum http_method method;
     enum exchange_resend resend;
     enum exchange_progress progress; /* read in on_done */
-    uint64_t deadline_ns;            /* monotonic; 0 = the pool's own timeout alone */
+    uint64_t
+        deadline_ns; /* monotonic; 0 = response_timeout_ms, to wait and again to be answered */
     uint64_t submitted_ns;
     uint64_t written_ns;
     struct pool_conn *conn;

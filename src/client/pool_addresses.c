@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define PAUSE_MAX_MS     5000
-#define LOOK_UP_AGAIN_MS 1000 /* at most this often because of failures */
+#define LOOK_UP_AGAIN_MS 1000  /* at most this often because of failures */
+#define FORGET_MS        60000 /* after so long, a failure is a first one again */
 #define PAUSE_DOUBLINGS  12
 
 static uint64_t pause_ns(const struct pool *p, unsigned failures) {
@@ -127,12 +128,22 @@ const struct net_address *pool_addresses_pick(struct pool *p, uint64_t *wait_unt
     return NULL;
 }
 
+int pool_addresses_all_failing(const struct pool *p) {
+    for (size_t i = 0; i < p->addresses.count; i++) {
+        if (p->addresses.known[i].failures == 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 void pool_addresses_failed(struct pool *p, const struct net_address *to) {
     struct pool_addresses *as = &p->addresses;
     uint64_t now = loop_now_ns(p->loop);
     struct pool_address *a = find(as->known, as->count, to);
     if (a) {
-        a->failures++;
+        int forgotten = now > a->not_before_ns + FORGET_MS * NS_PER_MS;
+        a->failures = forgotten ? 1 : a->failures + 1;
         a->not_before_ns = now + pause_ns(p, a->failures);
     }
     /* Perhaps it has moved. Not while a look-up is under way, and not all the time. */

@@ -30,6 +30,8 @@ void pool_addresses_cancel(struct pool *p);
 void pool_addresses_tick(struct pool *p);
 /* The next one to try; NULL when there is none now, and *wait_until says when there may be. */
 const struct net_address *pool_addresses_pick(struct pool *p, uint64_t *wait_until);
+/* Not one that has not failed since it last answered. */
+int pool_addresses_all_failing(const struct pool *p);
 /* It refused, timed out, or closed before it answered anything: leave it alone for a while. */
 void pool_addresses_failed(struct pool *p, const struct net_address *to);
 /* It answered. */

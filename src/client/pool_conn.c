@@ -12,7 +12,7 @@
 #include "client/pool_impl.h"
 
 #define HEAD_MAX 65536              /* bytes of a response head */
-#define YOUNG_NS (1000 * NS_PER_MS) /* closed by the peer, unused, at this age: a failure */
+#define YOUNG_NS (1000 * NS_PER_MS) /* ended at this age without an answer: a failure */
 
 static const struct state_def conn_states[CONN_STATES] = {
     [CONN_CONNECTING] = {"connecting", STATE_BIT(CONN_IDLE) | STATE_BIT(CONN_CLOSING)},
@@ -82,14 +82,20 @@ static void log_closed(struct pool_conn *c, int error, const char *reason) {
               log_u64("exchanges", c->answered), log_u64("in_flight", c->slots_used));
 }
 
+/* It opened, and never answered: not when it was used, or not for long enough to be used. */
+static int of_no_use(const struct pool_conn *c, int error) {
+    int young = loop_now_ns(c->pool->loop) - c->opened_ns < YOUNG_NS;
+    return c->answered == 0 && ((error && c->slots_used > 0) || young);
+}
+
 void pool_conn_close(struct pool_conn *c, int error, const char *reason) {
     struct pool *p = c->pool;
     ASSERT(pool_conn_state(c) != CONN_CLOSING);
     log_closed(c, error, reason);
     if (list_linked(&c->connect.node)) {
         deadline_disarm(&c->connect);
-    } else if (error && error != ERR_CANCELED && c->answered == 0) {
-        pool_addresses_failed(p, &c->to); /* opens, and is of no use: do not hurry back */
+    } else if (error != ERR_CANCELED && of_no_use(c, error)) {
+        pool_addresses_failed(p, &c->to); /* do not hurry back */
     }
     pool_conn_leave_service(c, CONN_CLOSING);
     exchange_abandon(c, error ? error : ERR_CLOSED, reason);
@@ -203,9 +209,6 @@ static void on_end(struct stream *s, int error) {
         exchange_answered(c);
     }
     if (pool_conn_state(c) != CONN_CLOSING && c->slots_used == 0) {
-        if (loop_now_ns(p->loop) - c->opened_ns < YOUNG_NS && c->answered == 0) {
-            pool_addresses_failed(p, &c->to);
-        }
         pool_conn_close(c, 0, "closed by the peer while idle");
     } else if (pool_conn_state(c) != CONN_CLOSING) {
         pool_conn_close(c, error ? error : ERR_CLOSED,

@@ -35,7 +35,8 @@ static size_t total(const struct pool *p) {
 static size_t missing(const struct pool *p) {
     const struct pool_options *o = &p->options;
     size_t connecting = p->conns[CONN_CONNECTING].count;
-    size_t abreast = p->connect_failures > 0 ? 1 : o->connecting_max;
+    int failing = p->connect_failures > 0 && pool_addresses_all_failing(p);
+    size_t abreast = failing ? 1 : o->connecting_max;
     size_t max = o->max_connections + (p->retiring != NULL);
     if (max <= total(p) || abreast <= connecting) {
         return 0;
