@@ -100,6 +100,7 @@ static void test_socket_options(void **state) {
         assert_int_equal(get_option(both[i], IPPROTO_TCP, TCP_KEEPIDLE), 60);
         assert_int_equal(get_option(both[i], IPPROTO_TCP, TCP_KEEPINTVL), 15);
         assert_int_equal(get_option(both[i], IPPROTO_TCP, TCP_KEEPCNT), 4);
+        assert_int_equal(get_option(both[i], IPPROTO_TCP, TCP_NOTSENT_LOWAT), 131072);
     }
     assert_int_equal(get_option(&c->s, IPPROTO_TCP, TCP_USER_TIMEOUT), 30000);
     assert_int_equal(get_option(&f.accepted[0]->s, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
@@ -172,6 +173,50 @@ static void test_backpressure(void **state) {
     fixture_fini(&f);
 }
 
+/* A raw socket in place of the peer, so that it can send a reset. */
+static int raw_connect(struct fixture *f) {
+    int fd = socket(f->address.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&f->address.sa, f->address.len), 0);
+    turn_until(f, f->accepted_count == 1 && f->accepted[0]->opened == 0);
+    return fd;
+}
+
+/* A reader that never stops reading, slowly, is seen to make progress: stream_queued falls with
+ * every few hundred kilobytes it has read, not in steps of megabytes. */
+static void test_slow_reader_is_seen(void **state) {
+    struct fixture f;
+    (void)state;
+    fixture_init(&f);
+    fixture_listen(&f, "127.0.0.1:0");
+    int fd = raw_connect(&f), small = 65536;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    struct peer *p = f.accepted[0];
+    static char chunk[65536];
+    char *bytes = calloc(1, BIG);
+    assert_non_null(bytes);
+    peer_send(p, bytes, BIG);
+    for (int i = 0; i < 20; i++) {
+        loop_turn(&f.loop);
+    }
+    size_t queued = stream_queued(&p->s), since = 0, most = 0;
+    while (queued > 0) {
+        ssize_t n = recv(fd, chunk, sizeof(chunk), 0);
+        assert_true(n > 0);
+        since += (size_t)n;
+        loop_turn(&f.loop);
+        if (stream_queued(&p->s) < queued) {
+            queued = stream_queued(&p->s);
+            most = since > most ? since : most;
+            since = 0;
+        }
+    }
+    assert_true(most <= 1u << 20);
+    free(bytes);
+    close(fd);
+    fixture_fini(&f);
+}
+
 static void close_when_drained(struct peer *p) {
     peer_close(p);
 }
@@ -211,15 +256,6 @@ static void test_read_stop_and_start(void **state) {
     turn_until(&f, r->got.len == 6);
     peer_free(c);
     fixture_fini(&f);
-}
-
-/* A raw socket in place of the peer, so that it can send a reset. */
-static int raw_connect(struct fixture *f) {
-    int fd = socket(f->address.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&f->address.sa, f->address.len), 0);
-    turn_until(f, f->accepted_count == 1 && f->accepted[0]->opened == 0);
-    return fd;
 }
 
 static void reset(int fd) {
@@ -483,6 +519,7 @@ int main(void) {
         cmocka_unit_test(test_socket_options),
         cmocka_unit_test(test_one_write_per_turn),
         cmocka_unit_test(test_backpressure),
+        cmocka_unit_test(test_slow_reader_is_seen),
         cmocka_unit_test(test_close_in_drain),
         cmocka_unit_test(test_read_stop_and_start),
         cmocka_unit_test(test_reset_while_reading),
