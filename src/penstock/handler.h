@@ -7,7 +7,9 @@
  *
  * Completing twice, or after the deadline, is ignored and logged; never completing is answered
  * 504 at the deadline. A handler that still waits for DynamoDB or work when its deadline passes
- * gets those callbacks nevertheless, with a still valid invocation.
+ * gets those callbacks nevertheless, with a still valid invocation; what the event held is then
+ * absent (slices given out before stay valid). After it has completed an invocation, a handler
+ * must not touch it but in callbacks it is still owed.
  *
  * A shared library exports handlers with PENSTOCK_HANDLER; see the end of this file. */
 #ifndef PENSTOCK_HANDLER_H
