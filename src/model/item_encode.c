@@ -235,7 +235,8 @@ int encode_value(struct encoder *e, unsigned level) {
     char first = json_peek(&e->r);
     int error;
 
-    /* At the last level only a scalar may stand: DynamoDB refuses an empty list there, too. */
+    /* At the last level only a scalar may stand: DynamoDB Local refuses an empty list there.
+     * Not seen on the service itself; refusing is the side on which no batch is lost. */
     if (level >= MODEL_DEPTH_MAX && (first == '{' || first == '[')) {
         return encoder_refuse(e, "nested deeper than %d levels", MODEL_DEPTH_MAX);
     }
