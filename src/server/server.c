@@ -65,6 +65,7 @@ void server_resume_later(struct server *s, struct server_conn *c) {
 struct server *server_new(struct loop *l, struct stream_hub *hub,
                           const struct server_options *options,
                           const struct server_events *events, void *owner) {
+    ASSERT(http_self_test() == 0);
     struct server *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         return NULL;

@@ -64,7 +64,8 @@ struct server_request {
     int answered;
 };
 
-/* listeners are added with server_listen. NULL only when memory is out. */
+/* Listeners are added with server_listen. NULL only when memory is out; aborts when llhttp
+ * fails http_self_test. */
 struct server *server_new(struct loop *l, struct stream_hub *hub,
                           const struct server_options *options,
                           const struct server_events *events, void *owner);
@@ -88,8 +89,9 @@ void server_respond(struct server_request *r, const struct server_answer *answer
 /* {"message":"..."} for a status, as API Gateway words it; static memory. */
 struct slice server_error_body(unsigned status);
 
-/* New connections are no longer accepted, idle ones close, answers carry Connection: close.
- * on_drained (may be NULL) runs once no connection is left. */
+/* New connections are no longer accepted, idle ones close after linger_ms (a request may be on
+ * its way), the last answer of each carries Connection: close. on_drained (may be NULL) runs
+ * once no connection is left. */
 void server_drain(struct server *s, void (*on_drained)(void *arg), void *arg);
 /* Closes everything at once; on_closed runs when the memory can go: then server_free. */
 void server_close(struct server *s, void (*on_closed)(void *arg), void *arg);

@@ -49,7 +49,7 @@ static const char *cases_unescape(const char *text, const char *end, struct buff
             break;
         }
         default:
-            ASSERT(!"escape in cases.txt");
+            ASSERT(0); /* no such escape */
         }
     }
     ASSERT(buffer_append(out, &c, 1) == 0);

@@ -89,31 +89,34 @@ static void steady_body_may_take_long(void **state) {
     (void)state;
     struct server_options o = quick();
     o.body_min_rate = 100;
+    o.body_timeout_ms = 500;
     struct front *f = start_with(o);
     struct client *c = client_connect(f);
-    client_send(f, c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n");
-    for (int i = 0; i < 50; i++) {
+    client_send(f, c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    for (int i = 0; i < 100; i++) {
         client_send(f, c, "xxxxxxxxxx");
         wait_ms(f, 15);
     }
-    turn_until(f, client_count(c, "POST / 500") == 1);
+    turn_until(f, client_count(c, "POST / 1000") == 1);
     client_close(c);
     front_stop(f);
 }
 
 static void idle_connection_is_closed(void **state) {
     (void)state;
-    struct front *f = start_with(quick());
+    struct server_options o = quick();
+    o.idle_timeout_ms = 600;
+    struct front *f = start_with(o);
     struct client *c = client_connect(f);
     client_send(f, c, GET);
     turn_until(f, client_count(c, OK) == 1);
-    wait_ms(f, 120);
+    wait_ms(f, 250);
     assert_false(client_ended(c));
     client_send(f, c, "\r\n" GET); /* a stray empty line is no offence */
     turn_until(f, client_count(c, OK) == 2);
     uint64_t begin = front_now_ms();
     turn_until(f, client_ended(c));
-    assert_true(front_now_ms() - begin >= 150);
+    assert_true(front_now_ms() - begin >= 500);
     assert_int_equal(client_count(c, "HTTP/1.1 "), 2);
     assert_int_equal(f->server->timeouts, 0);
     client_close(c);
