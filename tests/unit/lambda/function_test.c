@@ -86,22 +86,23 @@ static void expect_logged(const char *text) {
     }
 }
 
-static const char *find_script(void) {
+static const char *find_script(const char *name) {
     const char *slash = strrchr(__FILE__, '/');
-    snprintf(script, sizeof(script), "%.*s/function_runtime.py",
-             slash ? (int)(slash - __FILE__) : 1, slash ? __FILE__ : ".");
+    snprintf(script, sizeof(script), "%.*s/%s", slash ? (int)(slash - __FILE__) : 1,
+             slash ? __FILE__ : ".", name);
     return script;
 }
 
 static void start_with(struct function_options options, const char *mode, const char *more) {
     static const char *command[6];
-    command[0] = "/usr/bin/python3";
-    command[1] = find_script();
-    command[2] = mode;
-    command[3] = more;
-    command[4] = NULL;
+    if (options.command == NULL) {
+        command[0] = "/usr/bin/python3";
+        command[1] = find_script("function_runtime.py");
+        command[2] = mode;
+        command[3] = more;
+        options.command = command;
+    }
     options.name = "score";
-    options.command = options.command ? options.command : command;
     char reason[160];
     function = function_new(&loop, &hub, &options, reason);
     assert_non_null(function);
@@ -333,6 +334,20 @@ static void streams(void **state) {
     assert_int_equal(t->outcome, FUNCTION_OK);
     assert_true(t->streaming);
     assert_string_equal(t->payload, "streamed");
+}
+
+/* A new connection for every request, as curl makes them. */
+static void shell_with_curl(void **state) {
+    (void)state;
+    static const char *command[3];
+    command[0] = "sh";
+    command[1] = find_script("function_bootstrap.sh");
+    start((struct function_options){.command = command});
+    for (int k = 0; k < 3; k++) {
+        struct test_call *t = call("{\"n\":1}");
+        assert_int_equal(t->outcome, FUNCTION_OK);
+        assert_string_equal(t->payload, "{\"echo\":{\"n\":1}}");
+    }
 }
 
 /* ---- badly behaved ---- */
@@ -582,6 +597,7 @@ int main(void) {
         T(recycled),
         T(recycled_by_size),
         T(streams),
+        T(shell_with_curl),
         T(function_error),
         T(exits_in_a_call),
         T(times_out),
