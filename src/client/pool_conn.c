@@ -154,13 +154,11 @@ static int expects_response(struct pool_conn *c) {
     return c->slots_used > 0 && exchange_may_have_left(pool_conn_slot(c, 0));
 }
 
-static const char surplus[] = "bytes nobody asked for";
-
 /* Feeds one response's bytes; what was used, or 0 when the connection is of no more use. */
 static size_t feed(struct pool_conn *c, char *data, size_t len) {
     struct pool *p = c->pool;
     if (!expects_response(c)) {
-        pool_conn_close(c, ERR_PROTOCOL, surplus);
+        pool_conn_close(c, ERR_PROTOCOL, "bytes nobody asked for");
         return 0;
     }
     if (!c->expecting) {
@@ -179,9 +177,6 @@ static size_t feed(struct pool_conn *c, char *data, size_t len) {
                  http_response_parser_reason(c->parser));
         pool_conn_close(c, ERR_PROTOCOL, p->reason);
         return 0;
-    }
-    if (used < len && c->slots_used == 1) {
-        pool_conn_drain(c, ERR_PROTOCOL, surplus);
     }
     exchange_answered(c);
     return pool_conn_state(c) == CONN_CLOSING ? 0 : used;

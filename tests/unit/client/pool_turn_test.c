@@ -166,6 +166,26 @@ static void once_sent_stays_sent(void **state) {
     assert_int_equal(c.writes, 2);
 }
 
+/* Where one connection was stale, others may be: the repeat waits for one that shows life. */
+static void repeated_on_a_fresh_one_only(void **state) {
+    (void)state;
+    unsigned stale = open_two_and_submit(&c, 3);
+    unsigned other = 1 - stale;
+    hang_up(stale, 0);
+    turn(&w);
+    assert_int_equal(counts_of(&w).stale_resends, 1);
+    assert_int_equal(counts_of(&w).idle, 1);
+    assert_int_equal(c.writes, 1);
+    accept_one();
+    RUN_UNTIL(&w, c.writes == 2);
+    turn(&w);
+    assert_string_equal(received(peers[other]), "");
+    assert_true(received(peers[2])[0] != 0);
+    answer(peers[2], keep, 3);
+    RUN_UNTIL(&w, c.done);
+    assert_answered(&c);
+}
+
 /* A response before the request has left is nobody's. */
 static void answer_before_the_question(void **state) {
     (void)state;
@@ -193,9 +213,8 @@ static void answer_before_the_question(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(unsent_when_fin_comes_first),
-        TEST(unsent_when_reset_comes_first),
-        TEST(once_sent_stays_sent),
+        TEST(unsent_when_fin_comes_first), TEST(unsent_when_reset_comes_first),
+        TEST(once_sent_stays_sent),        TEST(repeated_on_a_fresh_one_only),
         TEST(answer_before_the_question),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
