@@ -11,8 +11,10 @@ struct sink_json {
     const char *end;
 };
 
+/* Of an absent text, too: that has nothing in it. */
 static inline struct sink_json sink_json_of(struct slice text) {
-    return (struct sink_json){text.ptr, text.ptr + text.len};
+    const char *at = text.len ? text.ptr : "";
+    return (struct sink_json){at, at + text.len};
 }
 
 /* The next byte that is no white space, or 0 at the end. */

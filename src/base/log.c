@@ -127,6 +127,16 @@ static void unlink_and_free(struct ring *r) {
     free(r);
 }
 
+/* A thread has gone, and its last lines found no room: said in its place. */
+static void tell_dropped(const struct ring *r) {
+    char line[LOG_LINE_MAX];
+    const struct log_field fields[] = {{LOG_FIELD_END, 0, SLICE_EMPTY, 0}};
+    struct log_head head = {clock_wall_ms(), LOG_WARN, "log_lines_dropped", r->thread,
+                            r->dropped};
+    struct iovec whole = {line, log_format(line, &head, fields)};
+    write_all(&whole, 1);
+}
+
 /* Whether there was anything to write. */
 static bool drain_all(void) {
     bool some = false;
@@ -136,6 +146,9 @@ static bool drain_all(void) {
         bool closed = atomic_load(&r->closed);
         some |= ring_drain(r);
         if (closed) { /* read before the drain: no line came after that */
+            if (r->dropped) {
+                tell_dropped(r);
+            }
             unlink_and_free(r);
         }
     }
@@ -339,9 +352,6 @@ void log_thread_detach(void) {
     struct ring *r = own_ring;
     if (!r) {
         return;
-    }
-    if (r->dropped) {
-        log_event(LOG_WARN, "log_lines_dropped", log_u64("ring_bytes", RING_BYTES));
     }
     own_ring = NULL;
     atomic_store(&r->closed, true);

@@ -25,7 +25,12 @@ void timer_init(struct timer *t, struct loop *l, void (*on_fire)(struct timer *t
     uv_timer_init(&l->uv, &t->uv);
 }
 
+/* libuv counts from the time it noted when it last polled. In a long turn that would make the
+ * wait shorter by the turn's age, so it reads the clock again; the loop first, since it takes
+ * the end of the poll from libuv's note. */
 void timer_start(struct timer *t, uint64_t delay_ms) {
+    (void)loop_now_ns(container_of(t->uv.loop, struct loop, uv));
+    uv_update_time(t->uv.loop);
     int error = uv_timer_start(&t->uv, on_uv_timer, delay_ms, 0);
     ASSERT(error == 0); /* it fails on a closing handle only */
 }

@@ -17,7 +17,7 @@ struct timer {
 };
 
 void timer_init(struct timer *t, struct loop *l, void (*on_fire)(struct timer *t));
-/* One shot, in milliseconds; a running timer is moved. */
+/* One shot, so many milliseconds from now (up to one less); a running timer is moved. */
 void timer_start(struct timer *t, uint64_t delay_ms);
 void timer_stop(struct timer *t);
 int timer_active(const struct timer *t);

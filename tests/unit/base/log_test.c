@@ -179,7 +179,7 @@ static void stuck_descriptor(void **state) {
     struct pipe_reader reader = {ends[0], open_log()};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, read_to_end, &reader), 0);
-    for (; lines < 30100; lines++) { /* one of them finds room */
+    for (; lines < 30010; lines++) { /* one of them finds room, likely */
         nap_ms(2);
         log_event(LOG_INFO, "after", log_u64("i", lines));
     }
@@ -188,6 +188,29 @@ static void stuck_descriptor(void **state) {
     close(ends[1]);
     pthread_join(thread, NULL);
     check_lines(reader.copy, "stuck", lines);
+    assert_in_range(count_lines(reader.copy), 5000, 29000);
+    close(ends[0]);
+    fclose(reader.copy);
+}
+
+/* The same, and the thread goes while its ring is still full: the writer says what was lost. */
+static void dropped_by_a_thread_that_has_gone(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(log_start(ends[1]), 0);
+    assert_int_equal(log_thread_attach("gone"), 0);
+    for (long i = 0; i < 30000; i++) {
+        log_event(LOG_INFO, "filling", log_u64("i", i));
+    }
+    log_thread_detach();
+    struct pipe_reader reader = {ends[0], open_log()};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, read_to_end, &reader), 0);
+    log_stop();
+    close(ends[1]);
+    pthread_join(thread, NULL);
+    check_lines(reader.copy, "gone", 30000);
     assert_in_range(count_lines(reader.copy), 5000, 29000);
     close(ends[0]);
     fclose(reader.copy);
@@ -251,6 +274,7 @@ int main(void) {
         cmocka_unit_test(threads_without_a_ring_write_directly),
         cmocka_unit_test(many_threads),
         cmocka_unit_test(stuck_descriptor),
+        cmocka_unit_test(dropped_by_a_thread_that_has_gone),
         cmocka_unit_test(start_and_stop_under_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,9 +164,10 @@ static void stop_and_run_again(void **state) {
     timer_init(&t, &l, on_fire_stop);
     timer_init(&later, &l, on_fire);
     timer_start(&t, 1);
-    timer_start(&later, 20);
-    loop_run(&l);
+    timer_start(&later, 1000000);
+    loop_run(&l); /* left though something is still awaited */
     assert_string_equal(order, "f");
+    timer_start(&later, 1);
     loop_run(&l);
     assert_string_equal(order, "ff");
     timer_close(&t, NULL);
@@ -261,30 +262,39 @@ static void time_is_fresh_after_a_long_poll(void **state) {
     assert_true(loop_wall_ms(&l) + 2000 > (uint64_t)time(NULL) * 1000);
 }
 
-static void on_async_work(uv_async_t *async) {
-    sleep_ms(30);
-    seen_ns = loop_now_ns(&l); /* asked for late: the work before it counts, too */
-    sleep_ms(20);
-    uv_close((uv_handle_t *)async, NULL);
-}
-
 static struct timer ender;
 static void on_end(struct timer *t) {
     timer_close(t, NULL);
 }
 
-static void longest_turn_is_work_and_not_waiting(void **state) {
-    (void)state;
+static void on_async_work(uv_async_t *async) {
+    sleep_ms(30);
+    seen_ns = loop_now_ns(&l); /* asked for late: the work before it counts, too */
+    sleep_ms(20);
+    timer_start(&ender, 90);
+    uv_close((uv_handle_t *)async, NULL);
+}
+
+/* Waits 60 ms, works 50 ms, waits 90 ms: the turn it reports, in ms. */
+static uint64_t report_longest_turn(void) {
     uv_async_t async;
     pthread_t thread;
     timer_init(&ender, &l, on_end);
-    timer_start(&ender, 200);
     assert_int_equal(uv_async_init(&l.uv, &async, on_async_work), 0);
     pthread_create(&thread, NULL, send_later, &async);
-    loop_run(&l); /* waits 60 ms, works 50 ms, waits 90 ms */
+    loop_run(&l);
     pthread_join(thread, NULL);
-    uint64_t longest = loop_take_longest_turn_ns(&l);
-    assert_in_range(longest / NS_PER_MS, 48, 58);
+    return loop_take_longest_turn_ns(&l) / NS_PER_MS;
+}
+
+static void longest_turn_is_work_and_not_waiting(void **state) {
+    (void)state;
+    uint64_t longest_ms = UINT64_MAX;
+    for (int tries = 0; longest_ms > 58 && tries < 10; tries++) { /* the machine may be busy */
+        longest_ms = report_longest_turn();
+        assert_true(longest_ms >= 48);
+    }
+    assert_true(longest_ms <= 58);
     assert_true(loop_take_longest_turn_ns(&l) == 0);
     assert_true(l.turns >= 2);
 }
