@@ -42,9 +42,11 @@ def respond(api, rid, event):
         time.sleep(event["seconds"])
     if what == "spawn":
         # A grandchild that would hold the pipes open for a minute.
-        if os.fork() == 0:
+        child = os.fork()
+        if child == 0:
             time.sleep(60)
             os._exit(0)
+        say(f"grandchild {child}.")
         os._exit(0)
     if what == "error":
         body = json.dumps({"errorMessage": "it broke", "errorType": "Broken"})
@@ -77,6 +79,16 @@ def respond(api, rid, event):
         s = socket.create_connection(HOST.split(":"))
         s.sendall(f"POST {API}{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 99000000\r\n\r\n".encode())
         say(s.recv(100).decode().split("\r\n")[0])
+        return
+    if what == "stale_next":
+        # Asks for work and gives up, several times: only the last request counts.
+        for _ in range(5):
+            s = socket.create_connection(HOST.split(":"))
+            s.sendall(f"POST {API}{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1".encode()
+                      if _ == 0 else f"GET {API}invocation/next HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            if _ == 0:
+                s.recv(1000)
+        time.sleep(0.05)
         return
     if what == "truncated":
         s = socket.create_connection(HOST.split(":"))

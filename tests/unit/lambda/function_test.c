@@ -376,8 +376,19 @@ static void exits_in_a_call(void **state) {
     assert_int_equal(counts().started, 2);
 }
 
+/* A zombie that nobody has reaped yet does not count. */
 static bool alive(int pid) {
-    return kill(pid, 0) == 0;
+    char path[64];
+    char text[256];
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        return false;
+    }
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    const char *name_end = strrchr(text, ')');
+    return name_end != NULL && name_end[1] != '\0' && name_end[2] != 'Z';
 }
 
 static void times_out(void **state) {
@@ -551,6 +562,36 @@ static void grandchildren(void **state) {
     uint64_t begin = clock_monotonic_ns();
     assert_int_equal(call("{\"do\":\"spawn\"}")->outcome, FUNCTION_EXITED);
     assert_true(clock_monotonic_ns() - begin < 4 * NS_PER_S);
+    expect_logged("\"grandchild ");
+    int pid = atoi(strstr(lines, "\"grandchild ") + 12);
+    assert_true(pid > 1);
+    for (int turn = 0; turn < 100 && alive(pid); turn++) {
+        run_ms(10);
+    }
+    assert_false(alive(pid));
+}
+
+/* It dies while it waits for work. */
+static void dies_idle(void **state) {
+    (void)state;
+    start((struct function_options){0});
+    int pid = pid_of(call("{}"));
+    run_ms(50);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    run_ms(100);
+    struct test_call *t = call("{}");
+    assert_int_equal(t->outcome, FUNCTION_OK);
+    assert_int_not_equal(pid_of(t), pid);
+}
+
+/* Requests for work that were given up take no call with them. */
+static void stale_requests(void **state) {
+    (void)state;
+    start((struct function_options){0});
+    assert_int_equal(call("{\"do\":\"stale_next\"}")->outcome, FUNCTION_OK);
+    run_ms(100);
+    assert_int_equal(call("{}")->outcome, FUNCTION_OK);
+    assert_int_equal(counts().started, 1);
 }
 
 static void closes_with_calls(void **state) {
@@ -613,6 +654,8 @@ int main(void) {
         T(never_asks),
         T(says_init_error),
         T(grandchildren),
+        T(dies_idle),
+        T(stale_requests),
         T(closes_with_calls),
         T(closes_at_any_turn),
     };
