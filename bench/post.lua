@@ -28,7 +28,7 @@ function done(summary, latency)
     ok = ok + thread:get("stored")
     bad = bad + thread:get("other")
   end
-  io.write(string.format("RESULT stored=%d other=%d errors=%d seconds=%.3f p50_ms=%.3f p99_ms=%.3f\n",
+  io.write(string.format("RESULT stored=%d other=%d errors=%d elapsed=%.3f p50_ms=%.3f p99_ms=%.3f\n",
     ok, bad, summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout,
     summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
 end
