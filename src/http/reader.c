@@ -182,8 +182,6 @@ static enum http_reader_result fail_llhttp(struct http_reader *r, llhttp_errno_t
         return http_reader_fail(r, r->callback_status, r->callback_reason);
     }
     switch (error) {
-    case HPE_PAUSED_H2_UPGRADE:
-        return http_reader_fail(r, 505, "http2_preface");
     case HPE_INVALID_METHOD:
         return http_reader_fail(r, 400, "bad_method");
     case HPE_INVALID_URL:

@@ -190,7 +190,7 @@ static enum http_reader_result check_framing(struct http_request_parser *p,
     if (f->transfer_encodings > 0) {
         return check_transfer_encoding(p, f);
     }
-    if (f->content_lengths > 1) {
+    if (f->content_lengths > 1) { /* UNTESTED: llhttp refuses it first */
         return http_reader_fail(&p->reader, 400, "repeated_content_length");
     }
     return f->content_lengths == 1 ? http_reader_set_length(&p->reader, f->content_length)

@@ -56,11 +56,9 @@ static enum http_reader_result choose_framing(struct http_response_parser *p,
                                               const struct http_fields *f) {
     struct http_reader *r = &p->reader;
     unsigned status = p->response.status;
-    if (f->transfer_encodings > 0 && f->content_lengths > 0) {
-        return http_reader_fail(r, 400, "bad_transfer_encoding");
-    }
-    if (f->content_lengths > 1) {
-        return http_reader_fail(r, 400, "repeated_content_length");
+    /* UNTESTED: llhttp refuses both first. */
+    if (f->content_lengths > 1 || (f->transfer_encodings > 0 && f->content_lengths > 0)) {
+        return http_reader_fail(r, 400, "bad_content_length");
     }
     if (p->method == HTTP_HEAD_ || status == 204 || status == 304) {
         return READER_COMPLETE;

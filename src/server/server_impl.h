@@ -13,33 +13,10 @@
 
 #include "base/rng.h"
 #include "base/slab.h"
-#include "base/state.h"
-#include "loop/timer.h"
 #include "net/listener.h"
-#include "server/server.h"
+#include "server/conn.h"
 
-#define REQUEST_CHUNK_BYTES 2048
-#define SPARE_PARSERS       16
-
-/* What a connection waits for; each state is a list of the server.
- *
- *            first byte        complete             all answered and sent
- *   OPENING ------------> READING <------> BUSY ----------------> IDLE
- *      |                     |   `---------- first byte ----------'|
- *      |                     v                                     |
- *      |  last answer -> LINGERING (FIN sent; the peer's rest is read and dropped)
- *      |                     |                                     |
- *      `-----------------> CLOSING <-------------------------------'
- */
-enum conn_state {
-    CONN_OPENING,   /* no byte of a request yet */
-    CONN_READING,   /* a request has begun and is not complete */
-    CONN_BUSY,      /* requests handed out, or answers not yet sent */
-    CONN_IDLE,      /* between requests */
-    CONN_LINGERING, /* after the last answer */
-    CONN_CLOSING,   /* waiting for the stream's on_close */
-    CONN_STATES
-};
+#define SPARE_PARSERS 16
 
 enum server_queue {
     QUEUE_FIRST_BYTE,
@@ -93,93 +70,6 @@ struct server {
     void (*on_closed)(void *arg);
     void *closed_arg;
 };
-
-struct server_conn {
-    struct stream stream;
-    struct server *server;
-    struct state_machine state;
-    struct list_node node;         /* in server->by_state[state] */
-    struct list_node resume_node;  /* in server->resume */
-    struct list requests;          /* slots, oldest first */
-    struct deadline read_deadline; /* first byte, header, body, idle or linger */
-    struct deadline write_deadline;
-    struct http_request_parser *parser; /* NULL while no request is arriving */
-    struct buffer input;                /* not yet parsed: pipelining beyond the bounds */
-    size_t held;                        /* what parser and input count in server->bytes */
-    uint64_t opened_ns;
-    uint64_t message_ns; /* first byte of the arriving request */
-    uint64_t written;    /* bytes given to the stream */
-    uint64_t sent_mark;  /* of them gone out when the write deadline was armed */
-    size_t body_window;  /* body bytes since the body deadline was armed */
-    size_t lingered;
-    uint64_t answered;
-    struct net_address peer;
-    unsigned in_body : 1;    /* the arriving request's head is complete */
-    unsigned parsing : 1;    /* the parser loop is on the stack */
-    unsigned more_input : 1; /* ... and has bytes behind the request it hands out */
-    unsigned reading : 1;
-    unsigned no_more : 1;      /* no request after those handed out */
-    unsigned peer_done : 1;    /* on_end came */
-    unsigned broken : 1;       /* no memory for an answer: closed in the next turn */
-    unsigned continue_due : 1; /* 100 Continue, once the answers before it are out */
-};
-
-/* A request with what the owner does not see. */
-struct server_slot {
-    struct server_request request;
-    struct buffer body;   /* a big body, taken over from the parser */
-    struct buffer answer; /* formatted, waiting for the answers before it */
-    size_t bytes;         /* counted in server->bytes */
-    unsigned has_head : 1;
-    unsigned owned : 1; /* handed to the owner, who has not answered yet */
-    unsigned refusal : 1;
-    _Alignas(16) char chunk[REQUEST_CHUNK_BYTES];
-};
-
-static inline struct server_slot *slot_of(struct list_node *node) {
-    return container_of(node, struct server_slot, request.node);
-}
-
-/* conn.c */
-void conn_accept(struct server *s, int fd, struct tls_context *tls);
-/* After every event: chooses the state and its deadline, starts or stops reading, or finishes.
- * The connection may be closing afterwards. */
-void conn_settle(struct server_conn *c);
-/* Closes now. A reason (static string) is logged and counted; NULL: nothing went wrong. */
-void conn_close(struct server_conn *c, const char *reason);
-/* Logs and counts a reason, without closing. */
-void conn_note(struct server_conn *c, const char *event, const char *reason, unsigned status);
-void conn_on_due(struct deadline_queue *q, struct deadline *d);
-void conn_on_write_due(struct deadline_queue *q, struct deadline *d);
-
-/* A request has begun to arrive. */
-static inline int conn_arriving(const struct server_conn *c) {
-    return c->parser != NULL && !http_request_parser_idle(c->parser);
-}
-
-static inline int conn_closing(const struct server_conn *c) {
-    return state_of(&c->state) == CONN_CLOSING;
-}
-
-/* input.c */
-/* Parses what it may of bytes[0..len) and hands out requests; keeps the rest. */
-void conn_take(struct server_conn *c, char *bytes, size_t len);
-/* Goes on with what was kept. */
-void conn_resume(struct server_conn *c);
-/* Counts the change of what the connection holds. */
-void conn_account(struct server_conn *c);
-/* Forgets what has arrived of a request. */
-void conn_drop_parser(struct server_conn *c);
-/* Whether a request more may be taken in now. */
-int conn_may_parse(const struct server_conn *c);
-/* Answers with an error in its turn and closes after it; the arriving request is dropped. */
-void conn_refuse(struct server_conn *c, unsigned status, const char *reason);
-void slot_free(struct server_slot *slot);
-
-/* answer.c */
-void slot_answer(struct server_slot *slot, const struct server_answer *answer);
-/* Writes every answer whose turn has come. */
-void conn_pump(struct server_conn *c);
 
 /* server.c */
 void server_resume_later(struct server *s, struct server_conn *c);

@@ -139,6 +139,31 @@ static void head_limit(void **state) {
     http_response_parser_free(p);
 }
 
+static void until_close_is_bounded(void **state) {
+    (void)state;
+    char text[19 + BODY_MAX + 1];
+    memset(text, 'a', sizeof(text));
+    memcpy(text, "HTTP/1.1 200 OK\r\n\r\n", 19);
+    for (size_t extra = 0; extra < 2; extra++) {
+        struct http_response_parser *p = http_response_parser_new(HEAD_MAX, BODY_MAX);
+        size_t used;
+        enum http_parse_result result =
+            http_response_parser_feed(p, text, 19 + BODY_MAX + extra, &used);
+        assert_int_equal(result, extra ? HTTP_PARSE_ERROR : HTTP_PARSE_MORE);
+        if (extra == 0) {
+            assert_int_equal(http_response_parser_end(p), HTTP_PARSE_DONE);
+            assert_int_equal(http_response_parser_response(p)->body.len, BODY_MAX);
+        } else {
+            assert_string_equal(http_response_parser_reason(p), "body_too_large");
+        }
+        /* Whatever comes now is not read. */
+        assert_int_equal(http_response_parser_feed(p, text, 19, &used),
+                         extra ? HTTP_PARSE_ERROR : HTTP_PARSE_DONE);
+        assert_int_equal(used, 0);
+        http_response_parser_free(p);
+    }
+}
+
 static void headers_survive_a_cut_body(void **state) {
     (void)state;
     char one[] = "HTTP/1.1 200 OK\r\nx-amz-crc32: 77\r\nContent-Length: 4\r\n\r\nab";
@@ -159,6 +184,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),
         cmocka_unit_test(head_limit),
+        cmocka_unit_test(until_close_is_bounded),
         cmocka_unit_test(headers_survive_a_cut_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -405,6 +405,49 @@ static void close_abandons(void **state) {
     free(f);
 }
 
+static void close_it(void *owner, struct server_request *r) {
+    (void)r;
+    struct front *f = owner;
+    f->requests++;
+    server_close(f->server, front_on_closed, f);
+}
+
+static unsigned close_at_head(void *owner, const struct http_request *head, size_t *limit) {
+    (void)head;
+    (void)limit;
+    close_it(owner, NULL);
+    return 0;
+}
+
+static void count_abandoned(void *owner, struct server_request *r) {
+    (void)r;
+    ((struct front *)owner)->abandoned++;
+}
+
+/* The owner may close the server from inside its own callbacks. */
+static void close_from_inside(void **state) {
+    (void)state;
+    static const struct server_events at_request = {.on_request = close_it,
+                                                    .on_abandon = count_abandoned};
+    static const struct server_events at_head = {
+        .on_head = close_at_head, .on_request = close_it, .on_abandon = count_abandoned};
+    const struct server_events *events[] = {&at_request, &at_head};
+    for (size_t i = 0; i < COUNT(events); i++) {
+        struct front *f = start_with(quick());
+        f->server->events = events[i];
+        struct client *c = client_connect(f);
+        client_send(f, c, GET GET GET);
+        turn_until(f, f->closed);
+        assert_int_equal(f->requests, 1);
+        assert_int_equal(f->abandoned, i == 0);
+        server_free(f->server);
+        stream_hub_fini(&f->hub);
+        loop_fini(&f->loop);
+        client_close(c);
+        free(f);
+    }
+}
+
 static void close_during_a_drain(void **state) {
     (void)state;
     struct front *f = start_with(quick());
@@ -486,6 +529,7 @@ int main(void) {
         cmocka_unit_test(drain_finishes_what_has_begun),
         cmocka_unit_test(drain_of_nothing),
         cmocka_unit_test(close_abandons),
+        cmocka_unit_test(close_from_inside),
         cmocka_unit_test(close_during_a_drain),
         cmocka_unit_test(leave_at_every_turn),
     };
