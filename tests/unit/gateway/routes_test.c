@@ -394,7 +394,7 @@ static unsigned long rank(const struct simple *s, const char *method, const char
     unsigned long r = s->greedy ? 1 : 2;
     for (size_t k = 0; k < SEGMENTS + 1; k++) {
         unsigned long step = 0; /* the greedy part, and beyond the end */
-        if (k < fixed) {
+        if (k < fixed && k < SEGMENTS) {
             int param = s->segments[k][0] == '{';
             if (!param && strcmp(s->segments[k], path[k]) != 0) {
                 return 0;
