@@ -142,7 +142,6 @@ static void count_retry(struct dynamodb *d, struct op *op) {
 
 static void rest_or_settle(struct dynamodb *d, struct batch *b, struct op *op,
                            const struct answer *a, int canceled) {
-    op->paid = 0;
     if (canceled || !op_may_repeat(op, d->options.max_attempts)) {
         pipeline_settle(d, op, op_final_outcome(op, op->deadline_ns <= d->now_ns));
         return;

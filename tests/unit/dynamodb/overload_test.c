@@ -180,6 +180,11 @@ static void limiter_cuts_once_per_round_trip(void **state) {
     assert_true(!limiter_admits(&l, 1, 1000 + LIMITER_PAUSE_MAX_MS * NS_PER_MS));
     limiter_succeeded(&l);
     assert_true(limiter_admits(&l, 1, 1000));
+    /* After a success the pauses begin anew. */
+    limiter_throttled(&l, LIMITER_HALVE, 2, 2000, 2000, &r);
+    limiter_throttled(&l, LIMITER_HALVE, 1, 3000, 3000, &r);
+    assert_true(!limiter_admits(&l, 0, 3000));
+    assert_true(limiter_admits(&l, 0, 3000 + LIMITER_PAUSE_MIN_MS * NS_PER_MS));
 }
 
 int main(void) {

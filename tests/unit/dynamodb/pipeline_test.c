@@ -401,10 +401,86 @@ static void answers_that_are_none_are_not_believed(void **state) {
         answer_status(s, 0, 200, bodies[i]);
         assert_int_equal(s->got[0].calls + s->got[1].calls, 0); /* both rest */
         assert_int_equal(s->d->resting.count, 2);
+        assert_int_equal(s->d->counts.retries_transient, 2);
         s->now_ns += 50 * NS_PER_MS;
         dynamodb_turn(s->d);
         stub_end(s);
     }
+}
+
+/* An item that is in flight, but in another batch. */
+static void an_answer_to_another_batch_is_not_believed(void **state) {
+    struct stub *s = stub_new();
+    (void)state;
+    for (size_t i = 0; i < 50; i++) {
+        put_song(s, i, (int)i);
+    }
+    dynamodb_turn(s->d);
+    assert_int_equal(s->count, 2);
+    answer_status(s, 0, 200,
+                  "{\"UnprocessedItems\":{\"Music\":[{\"PutRequest\":{\"Item\":"
+                  "{\"Artist\":{\"S\":\"a\"},\"Song\":{\"N\":\"30\"}}}}]}}");
+    assert_int_equal(s->d->counts.retries_transient, 25);
+    s->now_ns += 50 * NS_PER_MS;
+    dynamodb_turn(s->d);
+    stub_end(s);
+}
+
+/* Hands back the first `back` of `count`; the limit afterwards. */
+static size_t limit_after(size_t count, size_t back) {
+    struct stub *s = stub_new();
+    struct buffer body = {0};
+    int error = buffer_printf(&body, "{\"UnprocessedItems\":{\"Music\":[");
+    for (size_t i = 0; i < count; i++) {
+        put_song(s, i, (int)i);
+        if (i < back) {
+            error |= buffer_printf(&body,
+                                   "%s{\"PutRequest\":{\"Item\":{\"Artist\":{\"S\":\"a\"},"
+                                   "\"Song\":{\"N\":\"%zu\"}}}}",
+                                   i ? "," : "", i);
+        }
+    }
+    error |= buffer_append(&body, "]}}", 4);
+    assert_int_equal(error, 0);
+    s->d->tables[0].writes.limit = 10;
+    dynamodb_turn(s->d);
+    /* Nine more in flight, so that there is something to cut from. */
+    struct list *batches = &s->d->tables[0].lanes[LANE_ALONE].batches;
+    batches->count += 9;
+    answer_status(s, 0, 200, buffer_begin(&body));
+    size_t limit = s->d->tables[0].writes.limit;
+    batches->count -= 9;
+    buffer_fini(&body);
+    s->now_ns += NS_PER_S;
+    dynamodb_turn(s->d);
+    stub_end(s);
+    return limit;
+}
+
+static void many_unprocessed_items_are_a_throttle(void **state) {
+    (void)state;
+    assert_int_equal(limit_after(20, 10), 10); /* some keys are hot: they rest */
+    assert_int_equal(limit_after(20, 11), 9);
+    assert_int_equal(limit_after(20, 20), 5);
+}
+
+static void the_longest_deadline_is_the_exchange_s(void **state) {
+    struct stub *s = stub_new();
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        char item[96];
+        (void)snprintf(item, sizeof item, "{\"k\":{\"S\":\"%zu\"}}", i);
+        struct op_request r = {.table = SLICE("Other"),
+                               .item = slice_cstr(item),
+                               .deadline_ns = s->now_ns + (1 + i % 2) * NS_PER_S,
+                               .done = on_result,
+                               .arg = &s->got[i]};
+        assert_int_equal(dynamodb_submit(s->d, &r), 0);
+    }
+    dynamodb_turn(s->d);
+    assert_int_equal(s->count, 1);
+    assert_int_equal(s->sent[0]->deadline_ns, s->now_ns + 2 * NS_PER_S);
+    stub_end(s);
 }
 
 /* A missing table, a denied one: only the ops of that batch. */
@@ -579,6 +655,11 @@ static void deadlines_of_what_waits(void **state) {
     dynamodb_turn(s->d);
     assert_int_equal(s->got[2].outcome, OUTCOME_UNAVAILABLE);
     assert_int_equal(s->got[2].attempts, 0);
+    put_song(s, 4, 1);
+    s->d->tables[0].writes.throttled = 1; /* by others' answers: that is what it waits for */
+    s->now_ns += 10 * NS_PER_S + 1;
+    dynamodb_turn(s->d);
+    assert_int_equal(s->got[4].outcome, OUTCOME_THROTTLED);
     /* One that leaves too late is settled instead of sent. */
     s->places = 1;
     put_song(s, 3, 1);
@@ -750,6 +831,9 @@ int main(void) {
         cmocka_unit_test(order_per_key),
         cmocka_unit_test(unprocessed_items_are_matched_by_key),
         cmocka_unit_test(answers_that_are_none_are_not_believed),
+        cmocka_unit_test(an_answer_to_another_batch_is_not_believed),
+        cmocka_unit_test(many_unprocessed_items_are_a_throttle),
+        cmocka_unit_test(the_longest_deadline_is_the_exchange_s),
         cmocka_unit_test(a_missing_table_fails_its_own_ops),
         cmocka_unit_test(a_refused_batch_is_bisected),
         cmocka_unit_test(a_batch_is_bounded_in_bytes),
