@@ -214,7 +214,7 @@ static void no_continue_when_refused(void **state) {
                     "Content-Length: 3\r\n\r\n");
         turn_until(f, client_ended(c));
         assert_int_equal(client_count(c, "100 Continue"), 0);
-        assert_int_equal(client_count(c, how == 0 ? "413" : "HTTP/1.1 503"), 1);
+        assert_int_equal(client_count(c, how == 0 ? "HTTP/1.1 413 " : "HTTP/1.1 503 "), 1);
         assert_int_equal(client_count(c, "Retry-After: 1\r\n"), how);
         assert_int_equal(client_count(c, BYE), 1);
         assert_int_equal(client_count(c, ID), 1);
