@@ -227,13 +227,14 @@ class Penstock:
     """The program under test, with its log in a file."""
 
     def __init__(self, folder, endpoint, config=None, table="Music", env=None, workers=1,
-                 ca_file=None, listen=None, wait=True, head="", dynamodb=""):
+                 ca_file=None, listen=None, wait=True, head="", dynamodb="", tls=""):
         self.folder = pathlib.Path(folder)
         self.port = free_port()
         self.admin = free_port()
         self.table = table
         text = f"listen:\n  - address: 127.0.0.1:{self.port}\n"
         text += "".join(f"  - address: '{a}'\n" for a in listen or [])
+        text += tls
         text += f"admin: 127.0.0.1:{self.admin}\nworkers: {workers}\n{head}"
         text += f"dynamodb:\n  endpoint: {endpoint}\n{dynamodb}"
         if ca_file:
