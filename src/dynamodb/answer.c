@@ -36,6 +36,9 @@ static int on_write(struct exchange *x, struct buffer *out) {
     };
     error = d->port->write(d->port, &request, out);
     b->written = error == 0;
+    /* Once it may have left only an answer or the pool's own time-out ends it: until then it
+     * may be applied, and nobody of the same key may overtake it. */
+    x->deadline_ns = b->written ? 0 : x->deadline_ns;
     return error;
 }
 
@@ -161,6 +164,11 @@ static void rest_or_settle(struct dynamodb *d, struct batch *b, struct op *op,
 
 static void judge(struct dynamodb *d, struct batch *b, struct op *op, const struct answer *a,
                   int canceled) {
+    op->batch = NULL;
+    if (state_of(&op->state) == OP_ABANDONED) {
+        pipeline_forget(d, op);
+        return;
+    }
     op->verdict = (uint8_t)(op->unprocessed ? VERDICT_UNPROCESSED : a->verdict);
     op->unprocessed = 0;
     op->maybe_applied |= verdict_rules[op->verdict].maybe_applied && op_is_write(op);
@@ -177,6 +185,11 @@ static void split(struct dynamodb *d, struct batch *b) {
     d->counts.splits++;
     for (size_t i = 0; i < b->count; i++) {
         struct op *op = b->ops[i];
+        op->batch = NULL;
+        if (state_of(&op->state) == OP_ABANDONED) {
+            pipeline_forget(d, op);
+            continue;
+        }
         op->lane = LANE_SUSPECTS;
         op->group = i < b->count / 2 ? left : right;
         op_move(d, op, OP_READY);

@@ -76,17 +76,12 @@ static int take_back(struct batch *b, struct slice request, struct model_key_buf
     if (!item.ptr || model_item_key(b->table->schema, item, keys, &key) != 0) {
         return ERR_PROTOCOL;
     }
-    struct op *op = key_line_flying(b->table, key);
-    if (!op || op->kind != kind || op->unprocessed) {
+    struct op *op = key_line_first(b->table, key);
+    if (!op || op->batch != b || op->kind != kind || op->unprocessed) {
         return ERR_PROTOCOL;
     }
-    for (size_t i = 0; i < b->count; i++) {
-        if (b->ops[i] == op) {
-            op->unprocessed = 1;
-            return 0;
-        }
-    }
-    return ERR_PROTOCOL; /* in flight, but in another batch */
+    op->unprocessed = 1;
+    return 0;
 }
 
 /* close: what the value must end with, ']' for an array. */

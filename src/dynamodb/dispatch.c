@@ -66,6 +66,7 @@ static void load(struct dynamodb *d, struct batch *b) {
         }
         bytes += coalescer_wire_bytes(op);
         op_move(d, op, OP_FLYING);
+        op->batch = b;
         b->ops[b->count++] = op;
     }
 }
@@ -114,6 +115,7 @@ static int send_batch(struct dynamodb *d, struct table *t, enum lane_name lane) 
     if (error) {
         list_remove(&b->node);
         for (size_t i = 0; i < b->count; i++) {
+            b->ops[i]->batch = NULL;
             op_move(d, b->ops[i], OP_READY);
         }
         slab_release(&d->batches, b);

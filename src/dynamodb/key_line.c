@@ -56,12 +56,11 @@ void key_line_leave(struct dynamodb *d, struct op *op) {
     release_first(d, line);
 }
 
-struct op *key_line_flying(const struct table *t, struct slice key) {
+struct op *key_line_first(const struct table *t, struct slice key) {
     struct map_node *found = map_find(&t->lines, key);
     if (!found) {
         return NULL;
     }
     struct key_line *line = container_of(found, struct key_line, node);
-    struct op *first = container_of(line->ops.first, struct op, line_node);
-    return state_of(&first->state) == OP_FLYING ? first : NULL;
+    return container_of(line->ops.first, struct op, line_node);
 }

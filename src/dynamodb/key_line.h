@@ -5,7 +5,11 @@
  *
  * A write goes when it is first. Reads that are first go together: nothing they do can be out
  * of order, and a hot key can be read at full rate. An op keeps its place while it backs off.
- */
+ * It also keeps it when its caller was told at the deadline, until its exchange has ended.
+ *
+ * What no line can do: when no answer came in the pool's response time-out, the write may still
+ * be on its way there, and be applied after its own repeat, even after the next of its key. The
+ * connection is closed then, and the time-out is long; the rest is the service's. */
 #ifndef DYNAMODB_KEY_LINE_H
 #define DYNAMODB_KEY_LINE_H
 
@@ -24,7 +28,7 @@ struct dynamodb;
 int key_line_join(struct dynamodb *d, struct op *op);
 /* Those whose turn has come by that are made ready. */
 void key_line_leave(struct dynamodb *d, struct op *op);
-/* The op of that key that is in a batch now; NULL when there is none. */
-struct op *key_line_flying(const struct table *t, struct slice key);
+/* The one whose turn it is; NULL when nobody stands there. */
+struct op *key_line_first(const struct table *t, struct slice key);
 
 #endif

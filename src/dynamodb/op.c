@@ -10,7 +10,8 @@ static const struct state_def op_states[] = {
     [OP_RESTING] = {"resting", STATE_BIT(OP_READY) | STATE_BIT(OP_SETTLED)},
     [OP_FLYING] = {"flying",
                    STATE_BIT(OP_READY) | STATE_BIT(OP_RESTING) | STATE_BIT(OP_SETTLED)},
-    [OP_SETTLED] = {"settled", 0},
+    [OP_SETTLED] = {"settled", STATE_BIT(OP_ABANDONED)},
+    [OP_ABANDONED] = {"abandoned", 0},
 };
 
 static char *op_put(char *at, struct slice from, struct slice *to) {
@@ -68,6 +69,7 @@ static void unlink_op(struct dynamodb *d, struct op *op) {
     case OP_STANDING:
     case OP_FLYING:
     case OP_SETTLED:
+    case OP_ABANDONED:
         break;
     }
     list_remove(&op->node);
@@ -91,9 +93,12 @@ static void link_op(struct dynamodb *d, struct op *op) {
         return;
     case OP_FLYING:
         list_push_back(&lane->flying, &op->node);
-        return;
+        break;
     case OP_SETTLED:
         list_push_back(&d->settled, &op->node);
+        return;
+    case OP_ABANDONED:
+        list_push_back(&d->abandoned, &op->node);
         return;
     }
     /* Where it may wait past its deadline, it is swept. */

@@ -8,7 +8,8 @@
  *                                       v  |
  *   RESTING <------- may be repeated - FLYING
  *      |    -- backoff is over --> READY    \
- *      `------------ any of them ------------`--> SETTLED -> callback, freed */
+ *      `------------ any of them ------------`--> SETTLED -> callback, freed; or, when its
+ *                                                 exchange has not ended, ABANDONED -> freed */
 #ifndef DYNAMODB_OP_H
 #define DYNAMODB_OP_H
 
@@ -22,11 +23,13 @@
 #define OP_INLINE_BYTES 1024
 
 enum op_state {
-    OP_STANDING, /* behind another op of its key: in d->standing */
-    OP_READY,    /* in its lane's `ready` */
-    OP_RESTING,  /* backing off: in d->backoff */
-    OP_FLYING,   /* in a batch, and in its lane's `flying` */
-    OP_SETTLED,  /* in d->settled until its callback has run */
+    OP_STANDING,  /* behind another op of its key: in d->standing */
+    OP_READY,     /* in its lane's `ready` */
+    OP_RESTING,   /* backing off: in d->backoff */
+    OP_FLYING,    /* in a batch, and in its lane's `flying` */
+    OP_SETTLED,   /* in d->settled until its callback has run */
+    OP_ABANDONED, /* in d->abandoned: its caller was told at the deadline, its exchange goes on
+                   */
 };
 
 /* How an op travels. */
@@ -38,6 +41,7 @@ enum lane_name {
     LANES,
 };
 
+struct batch;
 struct table;
 struct key_line;
 
@@ -46,6 +50,7 @@ struct op {
     struct list_node line_node; /* in line->ops */
     struct key_line *line;      /* NULL: it has no key to stand in line for */
     struct table *table;
+    struct batch *batch; /* whose exchange has not ended; else NULL */
     op_done_fn done;
     void *arg;
     struct slice item; /* into bytes */

@@ -22,6 +22,9 @@
  *  SETTLED (pipeline_settle: into d->settled)
  *    v
  *  pipeline_deliver: out of line (the next of its key is READY), copy out, free, call last
+ *    |
+ *    `--- its deadline passed while it flies: called, but in line as ABANDONED until the
+ *         exchange ends
  *
  * dynamodb_turn does what is not an answer: it wakes what has rested, sweeps deadlines,
  * dispatches, and says when it wants to run again. In production it is a duty of the loop
@@ -69,6 +72,7 @@ struct dynamodb *pipeline_new(struct dynamodb_port *port, const struct model_tab
     slab_init(&d->batches, "batch", sizeof(struct batch), NO_LIMIT);
     list_init(&d->standing);
     list_init(&d->settled);
+    list_init(&d->abandoned);
     backoff_init(&d->resting, d->options.queue_ops);
     d->earliest_deadline_ns = UINT64_MAX;
     d->now_ns = port->now_ns(port);
@@ -76,7 +80,7 @@ struct dynamodb *pipeline_new(struct dynamodb_port *port, const struct model_tab
 }
 
 void dynamodb_free(struct dynamodb *d) {
-    ASSERT(list_empty(&d->standing) && list_empty(&d->settled));
+    ASSERT(list_empty(&d->standing) && list_empty(&d->settled) && list_empty(&d->abandoned));
     for (size_t i = 0; i < d->table_count; i++) {
         map_remove(&d->by_name, &d->tables[i].node);
         table_fini(&d->tables[i]);
@@ -216,19 +220,27 @@ static void describe(const struct dynamodb *d, const struct op *op, const struct
     }
 }
 
+void pipeline_forget(struct dynamodb *d, struct op *op) {
+    list_remove(&op->node);
+    key_line_leave(d, op);
+    d->held_bytes -= op->held;
+    op_free(&d->ops, op);
+}
+
 void pipeline_deliver(struct dynamodb *d, const struct answer *a, size_t batch_ops) {
-    struct list_node *n;
-    while ((n = list_pop_front(&d->settled)) != NULL) {
-        struct op *op = container_of(n, struct op, node);
+    while (!list_empty(&d->settled)) {
+        struct op *op = container_of(d->settled.first, struct op, node);
         struct op_result result;
         op_done_fn done = op->done;
         void *arg = op->arg;
         describe(d, op, a, batch_ops, &result);
-        key_line_leave(d, op);
-        d->held_bytes -= op->held;
         d->counts.settled++;
         d->counts.outcomes[op->outcome]++;
-        op_free(&d->ops, op);
+        if (op->batch) {
+            op_move(d, op, OP_ABANDONED);
+        } else {
+            pipeline_forget(d, op);
+        }
         done(arg, &result);
     }
 }
@@ -242,18 +254,32 @@ static void wake_rested(struct dynamodb *d) {
     }
 }
 
-static void sweep_list(struct dynamodb *d, struct list *l, uint64_t *earliest) {
+/* Its time is up while it flies. Before a byte was written the pool sees to that itself. */
+static void abandon(struct dynamodb *d, struct op *op) {
+    if (!op->batch->written) {
+        return;
+    }
+    op->verdict = VERDICT_TIMED_OUT;
+    op->maybe_applied |= op_is_write(op) != 0;
+    op->attempts = (uint8_t)(op->attempts + (op->attempts < UINT8_MAX));
+    op->batch_ops = (uint8_t)op->batch->count;
+    pipeline_settle(d, op, op_final_outcome(op, 1));
+}
+
+static void sweep_list(struct dynamodb *d, struct list *l,
+                       void (*end)(struct dynamodb *d, struct op *op), uint64_t *earliest) {
     LIST_FOR_EACH_SAFE (n, follow, l) {
         struct op *op = container_of(n, struct op, node);
         if (op->deadline_ns <= d->now_ns) {
-            pipeline_give_up(d, op);
-        } else if (op->deadline_ns < *earliest) {
+            end(d, op);
+        }
+        if (op->node.list == l && op->deadline_ns < *earliest) {
             *earliest = op->deadline_ns;
         }
     }
 }
 
-/* What rests needs no sweep: it is due before its deadline. What flies has the exchange's. */
+/* What rests needs no sweep: it is due before its deadline. */
 static void sweep_deadlines(struct dynamodb *d) {
     if (d->earliest_deadline_ns > d->now_ns ||
         d->now_ns - d->swept_ns < DEADLINE_SWEEP_MS * NS_PER_MS) {
@@ -261,10 +287,11 @@ static void sweep_deadlines(struct dynamodb *d) {
     }
     uint64_t earliest = UINT64_MAX;
     d->swept_ns = d->now_ns;
-    sweep_list(d, &d->standing, &earliest);
+    sweep_list(d, &d->standing, pipeline_give_up, &earliest);
     for (size_t i = 0; i < d->table_count; i++) {
         for (int lane = 0; lane < LANES; lane++) {
-            sweep_list(d, &d->tables[i].lanes[lane].ready, &earliest);
+            sweep_list(d, &d->tables[i].lanes[lane].ready, pipeline_give_up, &earliest);
+            sweep_list(d, &d->tables[i].lanes[lane].flying, abandon, &earliest);
         }
     }
     d->earliest_deadline_ns = earliest;
@@ -309,7 +336,7 @@ static size_t count_queued(const struct dynamodb *d) {
 static void cancel_all(struct dynamodb *d);
 
 static void maybe_finish(struct dynamodb *d) {
-    if (d->ops.used) {
+    if (d->counts.settled != d->submitted) {
         return;
     }
     if (d->on_drained) {
@@ -326,7 +353,8 @@ static void maybe_finish(struct dynamodb *d) {
 
 static void assert_counts(const struct dynamodb *d) {
     size_t held = count_queued(d) + count_flying(d) + d->settled.count;
-    ASSERT(d->submitted == d->counts.settled + held && d->ops.used == held);
+    ASSERT(d->submitted == d->counts.settled + held);
+    ASSERT(d->ops.used == held + d->abandoned.count);
 }
 
 void dynamodb_turn(struct dynamodb *d) {
@@ -369,6 +397,11 @@ static void cancel_flying(struct dynamodb *d, struct table *t) {
             struct batch *b = container_of(n, struct batch, node);
             for (size_t i = 0; i < b->count; i++) {
                 struct op *op = b->ops[i];
+                op->batch = NULL;
+                if (state_of(&op->state) == OP_ABANDONED) {
+                    pipeline_forget(d, op);
+                    continue;
+                }
                 op->maybe_applied |= b->written && op_is_write(op);
                 op->verdict = b->written ? VERDICT_LOST : VERDICT_NOT_SENT;
                 pipeline_settle(d, op, op_final_outcome(op, 0));
@@ -424,7 +457,7 @@ void dynamodb_count(const struct dynamodb *d, struct dynamodb_counts *out) {
     out->in_flight = count_flying(d);
     out->queued_bytes = d->held_bytes;
     ASSERT(out->submitted == out->settled + out->queued + out->in_flight);
-    ASSERT(d->ops.used == out->queued + out->in_flight);
+    ASSERT(d->ops.used == out->queued + out->in_flight + d->abandoned.count);
 }
 
 int64_t dynamodb_clock_offset_s(const struct dynamodb *d) {

@@ -28,10 +28,11 @@ struct dynamodb {
     struct slab batches;
     struct list standing;
     struct list settled;
+    struct list abandoned;
     struct backoff resting;
     size_t held_bytes;
     uint64_t now_ns;               /* read on every way in */
-    uint64_t earliest_deadline_ns; /* no op that is standing or ready has an earlier one */
+    uint64_t earliest_deadline_ns; /* no op that stands, is ready or flies has an earlier one */
     uint64_t swept_ns;
     uint32_t groups; /* the last number given to a group of suspects */
     uint64_t submitted;
@@ -64,6 +65,8 @@ void pipeline_settle(struct dynamodb *d, struct op *op, enum op_outcome outcome)
 /* Runs the callbacks of what is settled: nothing of ours may be half done. `a`: the answer that
  * settled them, NULL when none did; batch_ops: how many ops it was for. */
 void pipeline_deliver(struct dynamodb *d, const struct answer *a, size_t batch_ops);
+/* The end of an op whose caller was told before: out of line, freed. */
+void pipeline_forget(struct dynamodb *d, struct op *op);
 /* An op that will not leave any more: its deadline passed, or we are closing. */
 void pipeline_give_up(struct dynamodb *d, struct op *op);
 

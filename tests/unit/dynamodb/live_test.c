@@ -419,7 +419,7 @@ static struct run *run_scene(const struct scene *scene, uint64_t seed, struct en
     r->conditional_every = scene->conditional_every;
     (void)snprintf(po.host, sizeof po.host, "127.0.0.1");
     po.port = e->port;
-    po.warm_connections = scene->connections < 4 ? scene->connections : 4;
+    po.warm_connections = seed % 2 ? 0 : 4; /* none: the first op opens one */
     po.max_connections = scene->connections;
     po.pipeline_depth = scene->depth;
     po.response_timeout_ms = 400;

@@ -588,6 +588,12 @@ static void the_server_says_when_to_come_back(void **state) {
     assert_int_equal(s->got[0].attempts, 2);
     assert_int_equal(s->got[0].retry_after_ms, 3000);
     assert_string_equal(s->got[0].error_name, "ThrottlingException");
+    /* A read that failed and has no time left is late, not unavailable. */
+    s->d->options.deadline_ms = 100;
+    assert_int_equal(submit(s, 1, OP_GET_ITEM, KEY2, NULL, OP_IDEMPOTENT), 0);
+    dynamodb_turn(s->d);
+    answer_with(s, 2, 500, "", &hint);
+    assert_int_equal(s->got[1].outcome, OUTCOME_TIMEOUT);
     stub_end(s);
 }
 
@@ -668,6 +674,62 @@ static void deadlines_of_what_waits(void **state) {
     dynamodb_turn(s->d);
     assert_int_equal(s->count, 0);
     assert_int_equal(s->got[3].calls, 1);
+    stub_end(s);
+}
+
+/* The caller hears at its deadline; the key's line waits until the exchange has ended. */
+static void a_deadline_in_flight(void **state) {
+    struct stub *s = stub_new();
+    (void)state;
+    put_song(s, 0, 1);
+    dynamodb_turn(s->d);
+    assert_true(s->sent[0]->deadline_ns > 0); /* while it waits in the pool */
+    (void)text_of(s, 0);
+    assert_int_equal(s->sent[0]->deadline_ns, 0); /* not once it may have left */
+    s->now_ns += 9 * NS_PER_S;
+    put_song(s, 1, 1);
+    assert_int_equal(submit(s, 2, OP_GET_ITEM, KEY2, NULL, OP_IDEMPOTENT), 0);
+    dynamodb_turn(s->d);
+    (void)text_of(s, 1);
+    s->now_ns += NS_PER_S;
+    dynamodb_turn(s->d);
+    assert_int_equal(s->got[0].outcome, OUTCOME_UNKNOWN_TIMEOUT);
+    assert_int_equal(s->got[0].attempts, 1);
+    assert_int_equal(s->d->abandoned.count, 1);
+    assert_int_equal(s->count, 2);
+    answer_status(s, 0, 200, "{}");
+    assert_int_equal(s->got[0].calls, 1);
+    assert_int_equal(s->d->abandoned.count, 0);
+    assert_int_equal(s->count, 3); /* now the next of its key */
+    s->now_ns += 9 * NS_PER_S;
+    dynamodb_turn(s->d);
+    assert_int_equal(s->got[2].outcome, OUTCOME_TIMEOUT); /* a read is just late */
+    /* One that was never written waits for the pool to say so. */
+    s->now_ns += 9 * NS_PER_S;
+    dynamodb_turn(s->d);
+    assert_int_equal(s->got[1].calls, 0);
+    end_badly(s, 2, ERR_TIMEOUT, EXCHANGE_NOT_SENT);
+    assert_int_equal(s->got[1].outcome, OUTCOME_UNAVAILABLE);
+    /* In a batch that is refused, or handed back, the others go on. */
+    for (size_t i = 10; i < 14; i++) {
+        struct op_request r = {.table = SLICE("Other"),
+                               .item = slice_cstr(i == 10   ? "{\"k\":{\"S\":\"0\"}}"
+                                                  : i == 11 ? "{\"k\":{\"S\":\"1\"}}"
+                                                  : i == 12 ? "{\"k\":{\"S\":\"2\"}}"
+                                                            : "{\"k\":{\"S\":\"3\"}}"),
+                               .deadline_ns = s->now_ns + (i == 10 ? 1 : 9) * NS_PER_S,
+                               .done = on_result,
+                               .arg = &s->got[i]};
+        assert_int_equal(dynamodb_submit(s->d, &r), 0);
+    }
+    dynamodb_turn(s->d);
+    size_t at = s->count - 1;
+    (void)text_of(s, at);
+    s->now_ns += 2 * NS_PER_S;
+    dynamodb_turn(s->d);
+    assert_int_equal(s->got[10].outcome, OUTCOME_UNKNOWN_TIMEOUT);
+    answer_status(s, at, 400, "{\"__type\":\"a#ValidationException\",\"message\":\"m\"}");
+    assert_int_equal(s->got[11].calls + s->got[12].calls + s->got[13].calls, 0);
     stub_end(s);
 }
 
@@ -841,6 +903,7 @@ int main(void) {
         cmocka_unit_test(the_invocation_id_stays_over_the_attempts),
         cmocka_unit_test(the_quota_bounds_retries),
         cmocka_unit_test(deadlines_of_what_waits),
+        cmocka_unit_test(a_deadline_in_flight),
         cmocka_unit_test(bad_credentials_are_told_once_a_second),
         cmocka_unit_test(the_date_field_moves_the_clock),
         cmocka_unit_test(a_close_settles_everything),

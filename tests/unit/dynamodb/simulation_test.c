@@ -77,7 +77,7 @@ static void live_one(uint64_t seed, uint64_t outcomes[], uint64_t *told) {
     struct world *w = world_new(&p, seed);
     w->clock_off_s = (int64_t)(seed % 5 == 0 ? seed % 1000 : 0);
     world_run(w);
-    ASSERT(w->closed || w->d->ops.used == 0);
+    ASSERT(w->closed || w->d->counts.settled == w->d->submitted);
     for (int i = 0; i <= OUTCOME_TIMEOUT; i++) {
         outcomes[i] += w->outcomes[i];
     }
