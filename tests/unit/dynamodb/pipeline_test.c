@@ -850,7 +850,16 @@ static void tables_take_turns(void **state) {
 
 static size_t mallocs;
 
-#ifndef __SANITIZE_ADDRESS__
+/* A sanitizer has its own malloc; the count is for the plain builds. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+#ifndef SANITIZED
 extern void *__libc_malloc(size_t size);
 void *malloc(size_t size);
 void *malloc(size_t size) {

@@ -404,14 +404,15 @@ static void succeed(struct world *w, struct flight *f, const struct slice *raw,
     apply_all(w, f);
     answer(w, f, 200, f->id_count > 1 ? "{\"UnprocessedItems\":{}}" : "{}");
     if (f->id_count > 1 && chance(w, x->garbage)) {
+        static const char strange_key[] = "{\"UnprocessedItems\":{\"table0\":[{\"PutRequest\":"
+                                          "{\"Item\":{\"k\":{\"S\":\"zz\"}}}}]}}";
         static const char *const garbage[] = {
             "",
             "{",
             "{\"UnprocessedItems\":{\"table9\":[]}}",
             "[]",
             "{\"UnprocessedItems\":[1]}",
-            "{\"UnprocessedItems\":{\"table0\":[{\"PutRequest\":{\"Item\":{\"k\":{\"S\":\"zz\"}"
-            "}}}]}}",
+            strange_key,
         };
         answer(w, f, 200, garbage[rng_below(&w->rng, sizeof garbage / sizeof *garbage)]);
         mark_ambiguous(w, f);
