@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *keep(struct config *c, const char *text) {
     return arena_cstr(&c->arena, slice_cstr(text));
@@ -205,6 +206,14 @@ struct config *config_load(const char *file, struct config_errors *errors) {
         json_object_put(root);
     }
     return c;
+}
+
+size_t config_worker_count(const struct config *c) {
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    if (c->workers > 0) {
+        return c->workers;
+    }
+    return cpus > 0 ? (size_t)cpus : 1;
 }
 
 const char *config_version(void) {

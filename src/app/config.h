@@ -10,6 +10,7 @@
 #include "dynamodb/dynamodb.h"
 #include "gateway/gateway.h"
 #include "handlers/builtin.h"
+#include "lambda/function.h"
 #include "lambda/invocation.h"
 #include "lambda/native.h"
 #include "net/address.h"
@@ -31,9 +32,11 @@ struct config_table_entry {
 
 struct config_function {
     const char *name;
-    const char *library;
+    const char *library;   /* "" = a command */
     struct native *native; /* loaded by config_load; initialised per worker by the service */
-    const char *settings_json; /* environment as a JSON object */
+    const char *settings_json;       /* environment as a JSON object */
+    struct function_options options; /* of a command, for each worker */
+    struct function **workers;       /* of a command: each worker sets its own */
     uint64_t timeout_ms;
     struct config_mark mark;
 };
@@ -42,6 +45,7 @@ struct config_route {
     const char *route_key;
     const char *kind; /* "put_item" ... or "function" */
     struct builtin_options builtin;
+    struct function_binding binding;
     const struct config_function *function; /* kind "function" */
     struct lambda_handler handler;
     struct config_mark mark;
@@ -80,6 +84,8 @@ struct config {
 /* NULL when errors were added. "-" reads standard input. */
 struct config *config_load(const char *file, struct config_errors *errors);
 void config_free(struct config *c);
+/* What `workers` says; auto is one per CPU. */
+size_t config_worker_count(const struct config *c);
 /* "0.1.0": the program's version, from the build. */
 const char *config_version(void);
 

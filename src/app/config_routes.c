@@ -86,33 +86,6 @@ void config_load_tables(struct config *c, struct json_object *root,
     }
 }
 
-static void load_library(struct config_function *f, struct config_errors *errors) {
-    char reason[NATIVE_REASON_MAX];
-    if (f->library[0] == '\0') {
-        config_errors_add(errors, f->mark, "functions[].library is missing");
-    } else if (native_open(f->library, f->name, &f->native, reason) != 0) {
-        config_errors_add(errors, f->mark, "functions[].library: %s", reason);
-    }
-}
-
-void config_load_functions(struct config *c, struct json_object *root,
-                           struct config_errors *errors) {
-    struct json_object *list = config_get(root, "functions");
-    size_t count = list ? json_object_array_length(list) : 0;
-    c->functions = arena_zalloc(&c->arena, (count + 1) * sizeof *c->functions);
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *entry = json_object_array_get_idx(list, i);
-        struct json_object *settings = config_get(entry, "functions[].environment");
-        struct config_function *f = &c->functions[c->function_count++];
-        f->mark = yaml_mark(entry);
-        f->name = keep(c, config_string(entry, "functions[].name"));
-        f->library = keep(c, config_string(entry, "functions[].library"));
-        f->timeout_ms = config_number(entry, "functions[].timeout_ms");
-        f->settings_json = keep(c, settings ? json_object_to_json_string(settings) : "{}");
-        load_library(f, errors);
-    }
-}
-
 static void load_set(struct config *c, struct json_object *m, struct builtin_options *out,
                      struct config_errors *errors) {
     struct json_object *set = config_get(m, "routes[].put_item.set");
@@ -258,6 +231,22 @@ static size_t load_builtins(struct config *c, struct json_object *entry, struct 
     return found;
 }
 
+static void bind_function(struct config_route *r, struct json_object *entry) {
+    const struct config_function *f = r->function;
+    r->handler.name = f->name;
+    r->handler.timeout_ms = f->timeout_ms;
+    if (f->native) {
+        r->handler.invoke = native_invoke;
+        r->handler.state = f->native;
+        return;
+    }
+    const char *format = config_string(entry, "routes[].payload_format");
+    r->binding.workers = f->workers;
+    r->binding.payload_format = format[0] == '1' ? 1 : 2;
+    r->handler.invoke = function_invoke;
+    r->handler.state = &r->binding;
+}
+
 static size_t load_function_target(struct config *c, struct json_object *entry,
                                    struct config_route *r, struct config_errors *errors) {
     const char *name = config_string(entry, "routes[].function");
@@ -268,10 +257,7 @@ static size_t load_function_target(struct config *c, struct json_object *entry,
     for (size_t i = 0; i < c->function_count; i++) {
         if (strcmp(c->functions[i].name, name) == 0) {
             r->function = &c->functions[i];
-            r->handler.name = r->function->name;
-            r->handler.invoke = native_invoke;
-            r->handler.state = r->function->native;
-            r->handler.timeout_ms = r->function->timeout_ms;
+            bind_function(r, entry);
             return 1;
         }
     }

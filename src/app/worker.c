@@ -1,10 +1,11 @@
 /* One worker thread, from its options to its last free.
  *
  * Happy path: worker_new (main thread) -> worker_start -> thread: build loop, pool, pipeline,
- * lambda, gateway, server -> serve -> DRAIN mail: the server finishes its requests, the
- * pipeline its ops -> close in reverse order -> WORKER_STOPPED -> worker_free joins. Failure
- * modes: KILL mail (deadline of the drain) skips the waiting: connections are closed, ops are
- * settled as unavailable or unknown, and the same closing chain runs. */
+ * lambda, functions, gateway, server -> serve -> DRAIN mail: the server finishes its requests,
+ * lambda its invocations, the pipeline its ops -> close in reverse order (a function closes
+ * when its processes are gone) -> WORKER_STOPPED -> worker_free joins. Failure modes: KILL mail
+ * (deadline of the drain) skips the waiting: connections are closed, calls of functions end,
+ * ops are settled as unavailable or unknown, and the same closing chain runs. */
 #include "app/worker.h"
 
 #include "base/error.h"
@@ -14,7 +15,7 @@
 
 enum worker_stage { STAGE_SERVING, STAGE_DRAINING, STAGE_CLOSING };
 
-enum worker_mail_kind { MAIL_CREDENTIALS, MAIL_DRAIN, MAIL_KILL };
+enum worker_mail_kind { MAIL_CREDENTIALS, MAIL_TICK, MAIL_DRAIN, MAIL_KILL, MAIL_END };
 
 struct worker_mail {
     struct mail mail;
@@ -39,6 +40,8 @@ struct worker {
     struct sigv4_signer *signer;
     struct dynamodb *db;
     struct lambda *lambda;
+    size_t functions_open;
+    void (*when_idle)(struct worker *w); /* once no invocation is in flight */
     struct gateway *gateway;
     struct server *server;
 };
@@ -76,6 +79,9 @@ static int init_functions(struct worker *w, char reason[256]) {
     char why[NATIVE_REASON_MAX];
     for (size_t i = 0; i < c->function_count; i++) {
         const struct config_function *f = &c->functions[i];
+        if (!f->native) {
+            continue;
+        }
         int error = native_init(f->native, w->setup.index, f->settings_json, why);
         if (error != 0) {
             (void)snprintf(reason, 256, "function %s: %.200s", f->name, why);
@@ -102,6 +108,10 @@ struct worker *worker_new(const struct worker_setup *setup, const int *fds, char
     return w;
 }
 
+static struct function *function_here(const struct worker *w, const struct config_function *f) {
+    return f->workers ? f->workers[w->setup.index] : NULL;
+}
+
 /* ---- closing, in reverse order of building; each step is the callback of the one before ----
  */
 
@@ -110,24 +120,47 @@ static void on_mailbox_closed(struct mailbox *box) {
     loop_stop(&w->loop);
 }
 
+/* The mailbox stays open until the owner, who may be posting right now, sends END. */
 static void on_pool_closed(void *arg) {
     struct worker *w = arg;
-    mailbox_close(&w->box, on_mailbox_closed);
+    w->setup.on_notice(w->setup.arg, WORKER_STOPPED);
+}
+
+static void close_pool(struct worker *w) {
+    pool_close(w->pool, on_pool_closed, w);
 }
 
 static void on_db_closed(void *arg) {
     struct worker *w = arg;
-    pool_close(w->pool, on_pool_closed, w);
+    lambda_expire(w->lambda);
+    w->when_idle = close_pool;
+}
+
+static void on_function_closed(void *arg) {
+    struct worker *w = arg;
+    if (--w->functions_open == 0) {
+        dynamodb_close(w->db, on_db_closed, w);
+    }
 }
 
 static void on_server_closed(void *arg) {
     struct worker *w = arg;
-    dynamodb_close(w->db, on_db_closed, w);
+    const struct config *c = w->setup.config;
+    w->functions_open = 1; /* ours, until all have been told */
+    for (size_t i = 0; i < c->function_count; i++) {
+        struct function *f = function_here(w, &c->functions[i]);
+        if (f) {
+            w->functions_open++;
+            function_close(f, on_function_closed, w);
+        }
+    }
+    on_function_closed(w);
 }
 
 static void close_all(struct worker *w) {
     if (w->stage != STAGE_CLOSING) {
         w->stage = STAGE_CLOSING;
+        w->when_idle = NULL;
         server_close(w->server, on_server_closed, w);
     }
 }
@@ -136,10 +169,15 @@ static void on_db_drained(void *arg) {
     close_all(arg);
 }
 
+static void drain_db(struct worker *w) {
+    dynamodb_drain(w->db, on_db_drained, w);
+}
+
+/* Clients that have left do not undo what they asked for. */
 static void on_server_drained(void *arg) {
     struct worker *w = arg;
     if (w->stage == STAGE_DRAINING) {
-        dynamodb_drain(w->db, on_db_drained, w);
+        w->when_idle = drain_db;
     }
 }
 
@@ -170,11 +208,16 @@ static void on_mail(struct mailbox *box, struct mail *mail) {
     case MAIL_CREDENTIALS:
         take_credentials(w, credentials);
         break;
+    case MAIL_TICK: /* having turned is all that was asked */
+        break;
     case MAIL_DRAIN:
         start_drain(w);
         break;
     case MAIL_KILL:
         close_all(w);
+        break;
+    case MAIL_END:
+        mailbox_close(&w->box, on_mailbox_closed);
         break;
     }
 }
@@ -190,6 +233,10 @@ static void post(struct worker *w, enum worker_mail_kind kind,
 
 void worker_set_credentials(struct worker *w, struct credentials *c) {
     post(w, MAIL_CREDENTIALS, credentials_ref(c));
+}
+
+void worker_tick(struct worker *w) {
+    post(w, MAIL_TICK, NULL);
 }
 
 void worker_drain(struct worker *w) {
@@ -208,6 +255,11 @@ static void on_report(struct loop_duty *duty) {
     atomic_store_explicit(&w->status.has_credentials, sigv4_signer_ready(w->signer),
                           memory_order_relaxed);
     atomic_store_explicit(&w->status.turns, w->loop.turns, memory_order_relaxed);
+    if (w->when_idle && lambda_in_flight(w->lambda) == 0) {
+        void (*step)(struct worker *) = w->when_idle;
+        w->when_idle = NULL;
+        step(w);
+    }
 }
 
 static void on_bad_credentials(void *arg) {
@@ -229,6 +281,33 @@ static void build_upstream(struct worker *w) {
     dynamodb_on_bad_credentials(w->db, on_bad_credentials, w);
 }
 
+static void build_functions(struct worker *w) {
+    const struct config *c = w->setup.config;
+    char why[160];
+    for (size_t i = 0; i < c->function_count; i++) {
+        const struct config_function *f = &c->functions[i];
+        if (f->workers) {
+            struct function_options options = f->options;
+            options.region = w->setup.endpoint->signing_region;
+            f->workers[w->setup.index] = function_new(&w->loop, &w->hub, &options, why);
+            if (!f->workers[w->setup.index]) {
+                log_event(LOG_ERROR, "function_unusable", log_str("function", f->name),
+                          log_str("reason", why));
+            }
+        }
+    }
+}
+
+static void free_functions(struct worker *w) {
+    const struct config *c = w->setup.config;
+    for (size_t i = 0; i < c->function_count; i++) {
+        struct function *f = function_here(w, &c->functions[i]);
+        if (f) {
+            function_free(f);
+        }
+    }
+}
+
 static void build_front(struct worker *w) {
     const struct config *c = w->setup.config;
     struct lambda_options lambda = {.invocations = c->invocations,
@@ -244,6 +323,7 @@ static void build_front(struct worker *w) {
 
     server.connections = w->setup.connections;
     w->lambda = lambda_new(&w->loop, w->db, &lambda);
+    build_functions(w);
     w->gateway = gateway_new(&w->loop, w->lambda, &gateway);
     w->server = server_new(&w->loop, &w->hub, &server, &gateway_server_events, w->gateway);
     ASSERT(w->server != NULL);
@@ -257,6 +337,7 @@ static void build_front(struct worker *w) {
 static void tear_down(struct worker *w) {
     server_free(w->server);
     gateway_free(w->gateway);
+    free_functions(w);
     lambda_free(w->lambda);
     dynamodb_free(w->db);
     sigv4_signer_free(w->signer);
@@ -275,7 +356,6 @@ static void *worker_main(void *arg) {
     loop_run(&w->loop);
     tear_down(w);
     log_thread_detach();
-    w->setup.on_notice(w->setup.arg, WORKER_STOPPED);
     return NULL;
 }
 
@@ -302,6 +382,7 @@ const struct worker_status *worker_status(const struct worker *w) {
 
 void worker_free(struct worker *w) {
     if (w->started) {
+        post(w, MAIL_END, NULL);
         (void)pthread_join(w->thread, NULL);
     }
     for (size_t i = 0; i < w->setup.config->listen_count; i++) {

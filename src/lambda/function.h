@@ -21,7 +21,6 @@
 #include "lambda/invocation.h"
 
 #define FUNCTION_PAYLOAD_MAX 6291556 /* 6 MiB and 100 bytes, as Lambda's */
-#define FUNCTION_WORKERS_MAX 256
 
 struct function_options { /* what it points to must outlive the function */
     const char *name;
@@ -91,10 +90,11 @@ void function_close(struct function *f, void (*on_closed)(void *arg), void *arg)
 void function_free(struct function *f);
 unsigned function_payload_format(const struct function *f); /* 1 or 2 */
 
-/* The state of function_invoke: one function per worker, each set by its worker before it
- * serves. */
+/* The state of function_invoke: a route's. One function per worker, each set by its worker
+ * before it serves (NULL: it could not be made, and is answered 502). */
 struct function_binding {
-    struct function *workers[FUNCTION_WORKERS_MAX];
+    struct function *const *workers;
+    unsigned payload_format; /* 1 or 2; 0 = the function's */
 };
 /* A penstock_invoke_fn: hands the event to the function, answers with what it says. It keeps
  * the deadline itself. */

@@ -78,9 +78,12 @@ static void refuse(struct penstock_invocation *i, int error) {
 void function_invoke(struct penstock_invocation *i, void *binding) {
     const struct function_binding *b = binding;
     struct function *f = b->workers[lambda_worker(i->lambda)];
-    ASSERT(f != NULL);
+    if (f == NULL) {
+        answer_wrong(i, 502, "function_init_failed");
+        return;
+    }
     struct route_call *rc = penstock_alloc(i, sizeof(*rc));
-    unsigned format = function_payload_format(f);
+    unsigned format = b->payload_format ? b->payload_format : function_payload_format(f);
     struct penstock_slice event = penstock_event_json(i, format == 1 ? "1.0" : "2.0");
     if (rc == NULL || event.ptr == NULL) {
         refuse(i, ERR_NOMEM);

@@ -176,9 +176,7 @@ void invocation_answer(struct penstock_invocation *i, const struct server_answer
     server_respond(request, answer);
 }
 
-static void on_deadline(struct deadline_queue *q, struct deadline *d) {
-    (void)q;
-    struct penstock_invocation *i = container_of(d, struct penstock_invocation, deadline);
+static void expire(struct penstock_invocation *i) {
     i->lambda->counts.timeouts++;
     log_event(LOG_WARN, "handler_timeout", log_str("request_id", i->request_id),
               log_str("function", i->handler->name), log_u64("ops", i->ops),
@@ -186,6 +184,22 @@ static void on_deadline(struct deadline_queue *q, struct deadline *d) {
     state_move(&i->state, INVOCATION_EXPIRED);
     respond_for_handler(i, 504, "deadline");
     invocation_maybe_free(i);
+}
+
+static void on_deadline(struct deadline_queue *q, struct deadline *d) {
+    (void)q;
+    expire(container_of(d, struct penstock_invocation, deadline));
+}
+
+void lambda_expire(struct lambda *l) {
+    for (struct list_node *n = l->live.first, *next; n != NULL; n = next) {
+        struct penstock_invocation *i = container_of(n, struct penstock_invocation, node);
+        next = n->next;
+        if (state_of(&i->state) == INVOCATION_RUNNING) {
+            deadline_disarm(&i->deadline);
+            expire(i);
+        }
+    }
 }
 
 static struct deadline_queue *timeout_queue(struct lambda *l, uint64_t ms) {

@@ -60,6 +60,9 @@ size_t lambda_in_flight(const struct lambda *l);
 /* Cheap: lambda_invoke would answer 503 at once, or the handler's first write would be busy. */
 int lambda_busy(const struct lambda *l, const struct lambda_handler *handler);
 unsigned lambda_worker(const struct lambda *l);
+/* The end: what has not completed yet has its deadline now. What works on a thread stays in
+ * flight until it returns. */
+void lambda_expire(struct lambda *l);
 
 struct lambda_counts {
     size_t in_flight, forgotten, work_queued, work_running;

@@ -89,6 +89,7 @@ def serve(handler):
 def main():
     if len(sys.argv) != 2 or "." not in sys.argv[1]:
         raise SystemExit(__doc__)
+    sys.stdout.reconfigure(line_buffering=True)  # a pipe: else a print shows up when it is full
     try:
         handler = load(sys.argv[1])
     except Exception as error:

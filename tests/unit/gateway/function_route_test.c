@@ -35,8 +35,7 @@ static void add_function(const char *key, const char *program, const char *runti
     char reason[160];
     functions[k] = function_new(&loop, &hub, &options, reason);
     assert_non_null(functions[k]);
-    memset(&bindings[k], 0, sizeof(bindings[k]));
-    bindings[k].workers[0] = functions[k];
+    bindings[k] = (struct function_binding){.workers = &functions[k]};
     handlers[k] = (struct lambda_handler){
         .name = handler, .invoke = function_invoke, .state = &bindings[k]};
     add(key, &handlers[k]);

@@ -1,0 +1,25 @@
+"""Handlers that test_functions.py runs on src/lambda/runtimes/runtime.py."""
+import os
+import time
+
+
+def echo(event, context):
+    print("handling", context.aws_request_id)
+    return {"statusCode": 201, "headers": {"X-Version": event["version"]},
+            "body": f"{os.environ['GREETING']} {event.get('body')} {os.getpid()}"}
+
+
+def die(event, context):
+    os._exit(7)
+
+
+def hang(event, context):
+    time.sleep(600)
+
+
+def nonsense(event, context):
+    return {"statusCode": "many"}
+
+
+def fail(event, context):
+    raise KeyError("it broke")
