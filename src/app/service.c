@@ -8,6 +8,8 @@
 #include "app/service.h"
 
 #include "app/admin.h"
+#include "app/inherited.h"
+#include "app/notify.h"
 #include "app/tables.h"
 #include "app/worker.h"
 #include "base/error.h"
@@ -15,6 +17,7 @@
 #include "net/listener.h"
 #include "tls/context.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -37,9 +40,13 @@ struct service {
     struct loop loop;
     struct stream_hub hub;
     struct mailbox box;
+    struct inherited inherited;
+    struct notify notify;
     struct worker **workers;
+    uint64_t *turns; /* of each worker, when the watchdog last looked */
     size_t worker_count;
-    size_t running; /* workers started and not yet stopped */
+    size_t started;
+    size_t stopped; /* of those started; they still take mail */
     struct tls_context *tls;
     struct credentials_chain *chain;
     struct credentials *credentials; /* the last good ones */
@@ -98,19 +105,31 @@ static int fit_connections(struct service *s) {
 }
 
 /* One descriptor per listen entry for worker `index`: TCP gets a socket of its own
- * (SO_REUSEPORT), a unix socket is opened once and shared. */
-static int open_listeners(struct service *s, size_t index, int *shared, int *fds) {
+ * (SO_REUSEPORT); a unix socket, or one the service manager gave us, is shared. */
+static int open_listener(struct service *s, size_t i, size_t index, int *shared, int *fd) {
     char reason[128];
+    const struct config_listen *l = &s->config->listen[i];
+    int is_unix = net_address_is_unix(&l->address);
+    if (index == 0) {
+        shared[i] = inherited_take(&s->inherited, &l->address);
+    } else if (shared[i] >= 0) {
+        *fd = fcntl(shared[i], F_DUPFD_CLOEXEC, 0);
+        return *fd >= 0 ? 0 : fail(l->text, "cannot be shared by the workers");
+    }
+    *fd = shared[i];
+    if (*fd < 0 && listener_open_fd(&l->address, LISTEN_BACKLOG, !is_unix, fd, reason) != 0) {
+        return fail(l->text, reason);
+    }
+    if (is_unix) {
+        shared[i] = *fd;
+    }
+    return 0;
+}
+
+static int open_listeners(struct service *s, size_t index, int *shared, int *fds) {
     for (size_t i = 0; i < s->config->listen_count; i++) {
-        const struct config_listen *l = &s->config->listen[i];
-        int is_unix = net_address_is_unix(&l->address);
-        if (!is_unix || index == 0) {
-            if (listener_open_fd(&l->address, LISTEN_BACKLOG, !is_unix, &fds[i], reason) != 0) {
-                return fail(l->text, reason);
-            }
-            shared[i] = fds[i];
-        } else if ((fds[i] = dup(shared[i])) < 0) {
-            return fail(l->text, "cannot be shared by the workers");
+        if (open_listener(s, i, index, shared, &fds[i]) != 0) {
+            return ERR_INVALID;
         }
     }
     return 0;
@@ -145,7 +164,8 @@ static int prepare_workers(struct service *s) {
     int shared[256];
     s->worker_count = worker_count(s->config);
     s->workers = calloc(s->worker_count, sizeof(struct worker *));
-    ASSERT(s->workers != NULL);
+    s->turns = calloc(s->worker_count, sizeof *s->turns);
+    ASSERT(s->workers != NULL && s->turns != NULL);
     if (fit_connections(s) != 0) {
         return ERR_INVALID;
     }
@@ -163,7 +183,7 @@ static void on_schemas(void *arg) {
     for (size_t i = 0; i < s->worker_count && s->stage == SERVICE_RUNNING; i++) {
         int error = worker_start(s->workers[i]);
         ASSERT(error == 0);
-        s->running++;
+        s->started++;
         if (s->credentials) {
             worker_set_credentials(s->workers[i], s->credentials);
         }
@@ -176,7 +196,7 @@ static void on_credentials(void *arg, struct credentials *c) {
         credentials_unref(s->credentials);
     }
     s->credentials = credentials_ref(c);
-    for (size_t i = 0; i < s->running; i++) {
+    for (size_t i = 0; i < s->started; i++) {
         worker_set_credentials(s->workers[i], c);
     }
     if (s->tables) {
@@ -225,6 +245,23 @@ static int not_ready(void *arg, struct buffer *reasons) {
     return count != 0;
 }
 
+/* For the watchdog: an idle loop gets mail, so that it has turned when next looked at. */
+static int all_moved(void *arg) {
+    struct service *s = arg;
+    int moved = 1;
+    for (size_t i = 0; i < s->started; i++) {
+        uint64_t turns =
+            atomic_load_explicit(&worker_status(s->workers[i])->turns, memory_order_relaxed);
+        if (turns == s->turns[i]) {
+            moved = 0;
+        } else {
+            s->turns[i] = turns;
+            worker_tick(s->workers[i]);
+        }
+    }
+    return moved;
+}
+
 /* ---- end ---- */
 
 static void on_part_closed(struct service *s) {
@@ -241,6 +278,10 @@ static void on_timer_closed(struct timer *t) {
     on_part_closed(container_of(t, struct service, drain_timer));
 }
 
+static void on_notify_closed(struct timer *t) {
+    on_part_closed(container_of(t, struct service, notify.tick));
+}
+
 static void on_mailbox_closed(struct mailbox *box) {
     on_part_closed(container_of(box, struct service, box));
 }
@@ -251,11 +292,15 @@ static void on_signal_closed(uv_handle_t *handle) {
 
 static void close_main(struct service *s) {
     s->stage = SERVICE_CLOSING;
-    s->closing = 6 + (s->admin != NULL);
+    s->closing = 7 + (s->admin != NULL);
     timer_close(&s->drain_timer, on_timer_closed);
+    notify_close(&s->notify, on_notify_closed);
     mailbox_close(&s->box, on_mailbox_closed);
     uv_close((uv_handle_t *)&s->sigterm, on_signal_closed);
     uv_close((uv_handle_t *)&s->sigint, on_signal_closed);
+    /* Closing took libuv's handlers away; one more signal must not spoil the exit code. */
+    (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGINT, SIG_IGN);
     credentials_chain_close(s->chain, on_part_closed_arg, s);
     tables_close(s->tables);
     if (s->admin) {
@@ -263,8 +308,15 @@ static void close_main(struct service *s) {
     }
 }
 
+/* Once no worker is left to wait for. */
+static void maybe_close_main(struct service *s) {
+    if (s->stopped == s->started) {
+        close_main(s);
+    }
+}
+
 static void each_worker(struct service *s, void (*tell)(struct worker *w)) {
-    for (size_t i = 0; i < s->running; i++) {
+    for (size_t i = 0; i < s->started; i++) {
         tell(s->workers[i]);
     }
 }
@@ -274,9 +326,7 @@ static void start_draining(struct service *s) {
     log_event(LOG_INFO, "drain", log_u64("deadline_ms", s->config->drain_deadline_ms));
     each_worker(s, worker_drain);
     timer_start(&s->drain_timer, s->config->drain_deadline_ms);
-    if (s->running == 0) {
-        close_main(s);
-    }
+    maybe_close_main(s);
 }
 
 static void on_drain_timer(struct timer *t) {
@@ -284,7 +334,7 @@ static void on_drain_timer(struct timer *t) {
     if (s->stage == SERVICE_WAITING) {
         start_draining(s);
     } else {
-        log_event(LOG_WARN, "drain_deadline", log_u64("workers", s->running));
+        log_event(LOG_WARN, "drain_deadline", log_u64("workers", s->started - s->stopped));
         each_worker(s, worker_kill);
     }
 }
@@ -295,6 +345,7 @@ static void on_signal(uv_signal_t *handle, int number) {
     switch (s->stage) {
     case SERVICE_RUNNING:
         s->stage = SERVICE_WAITING;
+        notify_stopping(&s->notify);
         timer_start(&s->drain_timer, s->config->drain_wait_ms);
         break;
     case SERVICE_WAITING:
@@ -317,8 +368,9 @@ static void on_mail(struct mailbox *box, struct mail *mail) {
         if (s->stage != SERVICE_CLOSING) {
             credentials_chain_refresh(s->chain);
         }
-    } else if (--s->running == 0) {
-        close_main(s);
+    } else {
+        s->stopped++;
+        maybe_close_main(s);
     }
 }
 
@@ -342,7 +394,8 @@ static int open_admin(struct service *s) {
         return 0;
     }
     net_address_format(&s->config->admin, text);
-    if (listener_open_fd(&s->config->admin, LISTEN_BACKLOG, 0, &fd, reason) != 0) {
+    fd = inherited_take(&s->inherited, &s->config->admin);
+    if (fd < 0 && listener_open_fd(&s->config->admin, LISTEN_BACKLOG, 0, &fd, reason) != 0) {
         char what[NET_ADDRESS_TEXT_MAX + 8];
         (void)snprintf(what, sizeof what, "admin %s", text);
         return fail(what, reason);
@@ -393,6 +446,11 @@ static void start_tables(struct service *s) {
     s->tables = tables_new(&s->loop, &s->hub, &options);
 }
 
+static void start_notify(struct service *s) {
+    struct notify_options options = {not_ready, all_moved, s};
+    notify_init(&s->notify, &s->loop, &options);
+}
+
 static void say_started(const struct service *s) {
     log_event(LOG_INFO, "started", log_u64("workers", s->worker_count),
               log_u64("connections", s->config->connections),
@@ -404,6 +462,17 @@ static void say_started(const struct service *s) {
     }
 }
 
+static int inherit(struct service *s) {
+    char reason[256];
+    return inherited_read(&s->inherited, reason) == 0 ? 0 : fail("LISTEN_FDS", reason);
+}
+
+/* Every listener is open. */
+static int check_inherited(struct service *s) {
+    char reason[256];
+    return inherited_all_taken(&s->inherited, reason) == 0 ? 0 : fail("LISTEN_FDS", reason);
+}
+
 static int start(struct service *s) {
     char reason[AWS_REASON_MAX];
     struct aws_environment env = {environment, NULL};
@@ -412,7 +481,7 @@ static int start(struct service *s) {
                              reason) != 0) {
         return fail("dynamodb", reason);
     }
-    if (open_client_tls(s) != 0 || prepare_workers(s) != 0) {
+    if (inherit(s) != 0 || open_client_tls(s) != 0 || prepare_workers(s) != 0) {
         return ERR_INVALID;
     }
     if (loop_init(&s->loop) != 0 || mailbox_init(&s->box, &s->loop, on_mail) != 0) {
@@ -421,12 +490,14 @@ static int start(struct service *s) {
     stream_hub_init(&s->hub, &s->loop);
     timer_init(&s->drain_timer, &s->loop, on_drain_timer);
     if (watch_signal(s, &s->sigterm, SIGTERM) != 0 ||
-        watch_signal(s, &s->sigint, SIGINT) != 0 || open_admin(s) != 0) {
+        watch_signal(s, &s->sigint, SIGINT) != 0 || open_admin(s) != 0 ||
+        check_inherited(s) != 0) {
         return ERR_INVALID;
     }
     say_started(s);
     start_credentials(s);
     start_tables(s);
+    start_notify(s);
     return 0;
 }
 
@@ -435,6 +506,8 @@ static void free_service(struct service *s) {
         worker_free(s->workers[i]);
     }
     free(s->workers);
+    free(s->turns);
+    notify_fini(&s->notify);
     tables_free(s->tables);
     credentials_chain_free(s->chain);
     if (s->admin) {

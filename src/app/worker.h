@@ -38,13 +38,17 @@ struct worker *worker_new(const struct worker_setup *setup, const int *fds, char
 /* Starts the thread. 0 or ERR_IO. */
 MUST_CHECK int worker_start(struct worker *w);
 const struct worker_status *worker_status(const struct worker *w);
-/* From the main thread, all asynchronous. */
+/* From the main thread, all asynchronous; allowed until worker_free, also after
+ * WORKER_STOPPED. */
 void worker_set_credentials(struct worker *w, struct credentials *c);
+/* Its loop turns once more. */
+void worker_tick(struct worker *w);
 /* Finish what is in flight, then stop: WORKER_STOPPED follows. */
 void worker_drain(struct worker *w);
 /* Stop now, whatever is in flight: WORKER_STOPPED follows. */
 void worker_kill(struct worker *w);
-/* Joins the thread and frees; only after WORKER_STOPPED (or when it was never started). */
+/* Ends and joins the thread and frees; only after WORKER_STOPPED (or when it was never
+ * started). */
 void worker_free(struct worker *w);
 
 #endif
