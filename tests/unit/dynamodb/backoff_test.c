@@ -30,6 +30,9 @@ static void the_first_is_the_earliest(void **state) {
         for (size_t j = 0; j < OPS; j++) {
             earliest = in[j] && ops[j].due_ns < earliest ? ops[j].due_ns : earliest;
         }
+        for (size_t j = 1; j < b.count; j++) {
+            assert_true(b.heap[(j - 1) / 2]->due_ns <= b.heap[j]->due_ns);
+        }
         const struct op *first = backoff_first(&b);
         assert_int_equal(first ? first->due_ns : UINT64_MAX, earliest);
     }

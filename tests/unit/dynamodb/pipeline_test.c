@@ -733,6 +733,23 @@ static void a_deadline_in_flight(void **state) {
     stub_end(s);
 }
 
+/* A drain waits for outcomes, not for exchanges whose callers have been told. */
+static void a_drain_does_not_wait_for_the_abandoned(void **state) {
+    struct stub *s = stub_new();
+    (void)state;
+    put_song(s, 0, 1);
+    dynamodb_turn(s->d);
+    (void)text_of(s, 0);
+    dynamodb_drain(s->d, note_drained, s);
+    dynamodb_turn(s->d);
+    assert_int_equal(s->drained, 0);
+    s->now_ns += 10 * NS_PER_S;
+    dynamodb_turn(s->d);
+    assert_int_equal(s->got[0].calls, 1);
+    assert_int_equal(s->drained, 1);
+    stub_end(s);
+}
+
 static void bad_credentials_are_told_once_a_second(void **state) {
     static const char expired[] = "{\"__type\":\"a#ExpiredTokenException\",\"message\":\"m\"}";
     struct stub *s = stub_new();
@@ -913,6 +930,7 @@ int main(void) {
         cmocka_unit_test(the_quota_bounds_retries),
         cmocka_unit_test(deadlines_of_what_waits),
         cmocka_unit_test(a_deadline_in_flight),
+        cmocka_unit_test(a_drain_does_not_wait_for_the_abandoned),
         cmocka_unit_test(bad_credentials_are_told_once_a_second),
         cmocka_unit_test(the_date_field_moves_the_clock),
         cmocka_unit_test(a_close_settles_everything),
