@@ -106,6 +106,46 @@ def test_watchdog_of_somebody_else(penstock, dynoxide, manager, tmp_path):
         manager.until("WATCHDOG=1", 1)
 
 
+STUCK = """
+#include "penstock/handler.h"
+#include <unistd.h>
+static void invoke(struct penstock_invocation *i, void *state) {
+    (void)state;
+    sleep(3); /* what no handler may do */
+    penstock_respond_message(i, 200, "at last", NULL);
+}
+PENSTOCK_HANDLER(stuck, NULL, invoke, NULL);
+"""
+
+
+def test_watchdog_is_silent_while_one_loop_is_stuck(penstock, dynoxide, manager, tmp_path):
+    (tmp_path / "stuck.c").write_text(STUCK)
+    subprocess.run(["cc", "-shared", "-fPIC", f"-I{ROOT}/src", "-o", "stuck.so", "stuck.c"],
+                   cwd=tmp_path, check=True)
+    table = unique("T")
+    p = penstock(dynoxide.url, workers=2, table=table,
+                 env=notify_env(tmp_path / "notify", WATCHDOG_USEC="800000"),
+                 config=f"functions:\n  - {{name: stuck, library: {tmp_path}/stuck.so}}\n"
+                        "routes:\n  - route: GET /stuck\n    function: stuck\n")
+    manager.until("WATCHDOG=1")
+    answers = []
+    t = threading.Thread(target=lambda: answers.append(p.request("GET", "/stuck").status))
+    t.start()
+    time.sleep(0.5)  # it is stuck by now; what was sent before is read away
+    manager.socket.setblocking(False)
+    try:
+        while True:
+            manager.socket.recv(4096)
+    except BlockingIOError:
+        pass
+    with pytest.raises(AssertionError):
+        manager.until("WATCHDOG=1", 1.2)
+    assert p.request("GET", "/healthz", port=p.admin).status == 200
+    t.join()
+    assert answers == [200]
+    manager.until("WATCHDOG=1")
+
+
 class Activated(Penstock):
     """Started with listening sockets that the test owns."""
 
