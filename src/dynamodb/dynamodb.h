@@ -108,10 +108,9 @@ void dynamodb_count(const struct dynamodb *d, struct dynamodb_counts *out);
 
 /* Refuses new ops; on_drained once the last has its outcome. */
 void dynamodb_drain(struct dynamodb *d, void (*on_drained)(void *arg), void *arg);
-/* Settles whatever is left (CANCELED as unavailable or unknown); on_closed in a later turn. The
- * pool may still have exchanges of ours: it is closed before, meanwhile or after... */
+/* Settles whatever is left (CANCELED as unavailable or unknown); on_closed in a later turn. */
 void dynamodb_close(struct dynamodb *d, void (*on_closed)(void *arg), void *arg);
-/* ...but before this. Asserts that every slab is empty. */
+/* After the pool has closed: it may have exchanges of ours. Asserts that slabs are empty. */
 void dynamodb_free(struct dynamodb *d);
 /* The Date field moved our clock: seconds to add to the wall clock when signing. */
 int64_t dynamodb_clock_offset_s(const struct dynamodb *d);

@@ -497,7 +497,7 @@ static void truth_under_fire(void **state) {
     static const struct scene scenes[] = {
         {.odds = {.throttle = 20, .unprocessed = 100},
          .callers = 64,
-         .ops = 2000,
+         .ops = 800,
          .depth = 1,
          .connections = 8,
          .conditional_every = 10},
