@@ -13,7 +13,6 @@
 
 #include "aws/sigv4.h"
 #include "base/assert.h"
-#include "base/histogram.h"
 #include "client/pool.h"
 #include "model/table.h"
 
