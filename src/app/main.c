@@ -1,5 +1,5 @@
 /* penstock: the command line. Exit codes: 0 good, 1 failed, 2 wrong usage or configuration. */
-#include "app/config.h"
+#include "app/command.h"
 #include "app/config_keys.h"
 #include "app/service.h"
 
@@ -8,18 +8,17 @@
 
 #define DEFAULT_CONFIG "/etc/penstock/penstock.yaml"
 
-enum exit_code { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-
-struct arguments {
-    const char *config;
-};
-
 static const char usage[] =
     "usage: penstock COMMAND [options]\n"
     "\n"
     "  run [-c FILE]      serve (FILE: " DEFAULT_CONFIG " unless given)\n"
     "  check [-c FILE]    validate the configuration; prints nothing when it is good\n"
     "  routes [-c FILE]   print the routing table\n"
+    "  invoke NAME_OR_ROUTE -e EVENT.json [-c FILE]\n"
+    "                     run one handler on one event; prints the answer, the log, the "
+    "duration\n"
+    "  event http-v1|http-v2 [--method M] [--path /P?Q] [--body TEXT]\n"
+    "                     print a sample event for invoke\n"
     "  version            print the version\n"
     "\n"
     "  --help             this text\n"
@@ -47,7 +46,8 @@ static struct config *load(const char *file) {
     return config;
 }
 
-static int command_run(const struct arguments *args) {
+static int run_logged(const struct arguments *args,
+                      int (*run)(const struct arguments *args, struct config *config)) {
     struct config *config = load(args->config);
     int code;
 
@@ -59,12 +59,25 @@ static int command_run(const struct arguments *args) {
         (void)fprintf(stderr, "penstock: the log cannot be started\n");
         return EXIT_FAILED;
     }
-    code = service_run(config);
+    code = run(args, config);
     log_stop();
     if (code == EXIT_GOOD) {
         config_free(config);
     }
     return code;
+}
+
+static int run(const struct arguments *args, struct config *config) {
+    (void)args;
+    return service_run(config);
+}
+
+static int command_run(const struct arguments *args) {
+    return run_logged(args, run);
+}
+
+static int command_invoke_logged(const struct arguments *args) {
+    return run_logged(args, command_invoke);
 }
 
 static int command_check(const struct arguments *args) {
@@ -100,17 +113,47 @@ static int command_version(const struct arguments *args) {
 static const struct command {
     const char *name;
     int (*run)(const struct arguments *args);
+    const char *options; /* letters of the table below; N: takes a name */
 } commands[] = {
-    {"run", command_run},
-    {"check", command_check},
-    {"routes", command_routes},
-    {"version", command_version},
+    {"run", command_run, "c"},
+    {"check", command_check, "c"},
+    {"routes", command_routes, "c"},
+    {"version", command_version, ""},
+    {"invoke", command_invoke_logged, "ceN"},
+    {"event", command_event, "mpbN"},
 };
 
-static int parse_arguments(int argc, char **argv, struct arguments *args) {
+static const struct {
+    char letter;
+    const char *spelling;
+    size_t offset; /* in struct arguments */
+} options[] = {
+    {'c', "-c", offsetof(struct arguments, config)},
+    {'c', "--config", offsetof(struct arguments, config)},
+    {'e', "-e", offsetof(struct arguments, event)},
+    {'m', "--method", offsetof(struct arguments, method)},
+    {'p', "--path", offsetof(struct arguments, path)},
+    {'b', "--body", offsetof(struct arguments, body)},
+};
+
+/* Where the value of that option goes; NULL: the command has no such option. */
+static const char **find_option(const char *allowed, const char *spelling,
+                                struct arguments *args) {
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        if (strcmp(options[i].spelling, spelling) == 0 && strchr(allowed, options[i].letter)) {
+            return (const char **)(void *)((char *)args + options[i].offset);
+        }
+    }
+    return NULL;
+}
+
+static int parse_arguments(int argc, char **argv, const char *allowed, struct arguments *args) {
     for (int i = 2; i < argc; i++) {
-        if ((strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0) && i + 1 < argc) {
-            args->config = argv[++i];
+        const char **option = find_option(allowed, argv[i], args);
+        if (option && i + 1 < argc) {
+            *option = argv[++i];
+        } else if (argv[i][0] != '-' && strchr(allowed, 'N') && !args->name) {
+            args->name = argv[i];
         } else if (strcmp(argv[i], "--help") == 0) {
             (void)fputs(usage, stdout);
             return -1;
@@ -122,10 +165,10 @@ static int parse_arguments(int argc, char **argv, struct arguments *args) {
 }
 
 static int run_command(int argc, char **argv) {
-    struct arguments args = {DEFAULT_CONFIG};
+    struct arguments args = {.config = DEFAULT_CONFIG};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
-            int code = parse_arguments(argc, argv, &args);
+            int code = parse_arguments(argc, argv, commands[i].options, &args);
             return code < 0 ? EXIT_GOOD : code > 0 ? code : commands[i].run(&args);
         }
     }
