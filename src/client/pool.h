@@ -56,7 +56,7 @@ struct exchange {
     struct pool_conn *conn;
     const char *reason; /* read in on_done: text for the log, static or per-pool */
     int error;          /* the pool's own, while on_done is still to come */
-    uint8_t resends;    /* the pool's own: free repeats used */
+    uint8_t resends;    /* read in on_done: free repeats; an answer is to the last one alone */
 };
 
 struct pool_options {

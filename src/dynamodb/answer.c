@@ -179,6 +179,13 @@ static void judge(struct dynamodb *d, struct batch *b, struct op *op, const stru
     }
 }
 
+/* The pool has repeated the request by itself: the answer is to the repeat alone. */
+static void remember_resend(struct batch *b) {
+    for (size_t i = 0; b->exchange.resends && i < b->count; i++) {
+        b->ops[i]->maybe_applied |= op_is_write(b->ops[i]) != 0;
+    }
+}
+
 /* Halves travel apart, and never again with the innocent. */
 static void split(struct dynamodb *d, struct batch *b) {
     uint32_t left = ++d->groups, right = ++d->groups;
@@ -245,6 +252,7 @@ static void on_done(struct exchange *x, int error, const struct http_response *r
     }
     size_t count = b->count;
     count_attempt(b, error);
+    remember_resend(b);
     if (a.verdict == VERDICT_REFUSED && count > 1 && d->phase < PIPELINE_CLOSING) {
         split(d, b);
     } else {

@@ -615,6 +615,26 @@ static void the_invocation_id_stays_over_the_attempts(void **state) {
     stub_end(s);
 }
 
+/* The first copy may have been applied, whatever the second was told. */
+static void what_the_pool_repeated_may_have_happened(void **state) {
+    static const char throttled[] = "{\"__type\":\"x#ProvisionedThroughputExceededException\"}";
+    struct dynamodb_options once = dynamodb_options_default;
+    once.max_attempts = 1;
+    struct stub *s = stub_new_with(&once);
+    (void)state;
+    put_song(s, 0, 1);
+    dynamodb_turn(s->d);
+    answer_status(s, 0, 400, throttled);
+    assert_int_equal(s->got[0].outcome, OUTCOME_THROTTLED);
+    put_song(s, 1, 1);
+    s->now_ns += NS_PER_S;
+    dynamodb_turn(s->d);
+    s->sent[1]->resends = 1;
+    answer_status(s, 1, 400, throttled);
+    assert_int_equal(s->got[1].outcome, OUTCOME_UNKNOWN);
+    stub_end(s);
+}
+
 /* Retries cost: when 500 tokens are gone the next failure is final; successes pay back. */
 static void the_quota_bounds_retries(void **state) {
     struct stub *s = stub_new();
@@ -927,6 +947,7 @@ int main(void) {
         cmocka_unit_test(a_batch_is_bounded_in_bytes),
         cmocka_unit_test(the_server_says_when_to_come_back),
         cmocka_unit_test(the_invocation_id_stays_over_the_attempts),
+        cmocka_unit_test(what_the_pool_repeated_may_have_happened),
         cmocka_unit_test(the_quota_bounds_retries),
         cmocka_unit_test(deadlines_of_what_waits),
         cmocka_unit_test(a_deadline_in_flight),
