@@ -23,6 +23,7 @@
 #define BODY_MAX     (1u << 20)
 #define PATIENCE_MS  35000 /* longer than any request may take */
 #define RECONNECT_MS 20
+#define REFUSED_MS   100 /* rest after a refusal that closed the connection */
 
 struct connection {
     struct stream stream;
@@ -31,7 +32,7 @@ struct connection {
     struct fire_writer writer;
     struct fire_request asked[DEPTH_MAX]; /* a ring */
     unsigned first, count, depth;
-    uint8_t open, closing, leaving, last, over;
+    uint8_t open, closing, leaving, last, refused, over;
 };
 
 struct options {
@@ -136,6 +137,7 @@ static void on_response(struct connection *c) {
     c->first = (c->first + 1) % DEPTH_MAX;
     c->count--;
     c->last = !r->keep_alive;
+    c->refused = c->last && r->status >= 429;
     f.answers++;
 }
 
@@ -210,13 +212,13 @@ static void on_close(struct stream *s) {
         return;
     }
     fire_writer_renew(&c->writer);
-    timer_start(&c->pause, c->open ? 0 : RECONNECT_MS);
+    timer_start(&c->pause, c->refused ? REFUSED_MS : c->open ? 0 : RECONNECT_MS);
 }
 
 static const struct stream_events events = {on_open, on_data, on_end, on_drain, on_close};
 
 static void open_connection(struct connection *c) {
-    c->open = c->closing = c->leaving = c->last = 0;
+    c->open = c->closing = c->leaving = c->last = c->refused = 0;
     c->parser = http_response_parser_new(HEAD_MAX, BODY_MAX);
     ASSERT(c->parser);
     stream_init(&c->stream, &f.hub, &events);
