@@ -17,6 +17,14 @@ struct gateway {
     struct slice stage; /* "" = no prefix */
     struct buffer line;
     struct gateway_counts counts;
+    struct gateway_route_counts *route_counts;
+    size_t route_count;
+};
+
+/* request->owner_data: the event comes first, as lambda wants it. */
+struct request_data {
+    struct lambda_event event;
+    size_t route; /* its place in route_counts */
 };
 
 struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
@@ -32,16 +40,24 @@ struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
     }
     int error = buffer_reserve(&g->line, ACCESS_LINE_MAX);
     ASSERT(error == 0);
+    g->route_count = gateway_routes_count(options->routes);
+    g->route_counts = calloc(g->route_count + 1, sizeof(*g->route_counts));
+    ASSERT(g->route_counts != NULL);
     return g;
 }
 
 void gateway_free(struct gateway *g) {
     buffer_fini(&g->line);
+    free(g->route_counts);
     free(g);
 }
 
 void gateway_count(const struct gateway *g, struct gateway_counts *out) {
     *out = g->counts;
+}
+
+const struct gateway_route_counts *gateway_count_routes(const struct gateway *g) {
+    return g->route_counts;
 }
 
 /* "/prod/music" -> "/music" on stage prod. ERR_NOT_FOUND on another stage. */
@@ -201,13 +217,15 @@ static unsigned read_request(const struct gateway *g, struct server_request *r,
 static void on_request(void *owner, struct server_request *r) {
     struct gateway *g = owner;
     r->owner_data = NULL;
-    struct lambda_event *event = arena_zalloc(&r->arena, sizeof(*event));
-    if (event == NULL) {
+    struct request_data *data = arena_zalloc(&r->arena, sizeof(*data));
+    if (data == NULL) {
         refuse(r, 503, "no_memory");
         return;
     }
-    r->owner_data = event;
+    struct lambda_event *event = &data->event;
     struct gateway_match match;
+    data->route = g->route_count;
+    r->owner_data = event;
     const char *reason;
     unsigned status = read_request(g, r, event, &match, &reason);
     if (status == 405) {
@@ -215,6 +233,7 @@ static void on_request(void *owner, struct server_request *r) {
     } else if (status != 0) {
         refuse(r, status, reason);
     } else {
+        data->route = match.index;
         lambda_invoke(g->lambda, match.target, r, event);
     }
 }
@@ -245,7 +264,10 @@ static void log_access(struct gateway *g, const struct server_request *r, unsign
 static void on_answered(void *owner, const struct server_request *r, unsigned status,
                         size_t body_bytes, const char *reason) {
     struct gateway *g = owner;
-    g->counts.answers[status / 100 < 6 ? status / 100 : 0]++;
+    const struct request_data *data = r ? r->owner_data : NULL;
+    size_t klass = status / 100 < 6 ? status / 100 : 0;
+    g->counts.answers[klass]++;
+    g->route_counts[data ? data->route : g->route_count].answers[klass]++;
     log_access(g, r, status, body_bytes, reason);
 }
 

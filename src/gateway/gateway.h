@@ -26,6 +26,7 @@ struct gateway_routes *gateway_routes_new(void);
 MUST_CHECK int gateway_routes_add(struct gateway_routes *r, struct slice route_key,
                                   void *target, char reason[160]);
 void gateway_routes_free(struct gateway_routes *r);
+size_t gateway_routes_count(const struct gateway_routes *r);
 
 #define GATEWAY_PARAMS_MAX   16
 #define GATEWAY_SEGMENTS_MAX 64  /* of a route */
@@ -33,6 +34,7 @@ void gateway_routes_free(struct gateway_routes *r);
 struct gateway_match {
     void *target; /* NULL: none; then allowed_methods says whether the path exists */
     struct slice route_key;
+    size_t index;                               /* of the route, in the order of adding */
     struct url_pair params[GATEWAY_PARAMS_MAX]; /* decoded into the arena */
     size_t param_count;
     unsigned allowed_methods; /* bit set of enum http_method, for 405 and Allow */
@@ -77,5 +79,11 @@ struct gateway_counts {
     uint64_t abandoned;     /* the client left before its answer */
 };
 void gateway_count(const struct gateway *g, struct gateway_counts *out);
+/* Answers by status class of each route, in the order of adding; then of what had no route
+ * (404, 405, bad requests). As long as the gateway; gateway_routes_count() + 1 of them. */
+struct gateway_route_counts {
+    uint64_t answers[6];
+};
+const struct gateway_route_counts *gateway_count_routes(const struct gateway *g);
 
 #endif

@@ -24,6 +24,7 @@
 struct route {
     struct slice key; /* as configured; owned, as are the names in it */
     void *target;
+    size_t index; /* in the order of adding */
     struct slice names[GATEWAY_PARAMS_MAX];
     size_t name_count;
 };
@@ -45,6 +46,7 @@ struct node {
 struct gateway_routes {
     struct node root;
     struct route *fallback; /* $default */
+    size_t count;
 };
 
 /* ---- building ---- */
@@ -325,11 +327,18 @@ int gateway_routes_add(struct gateway_routes *r, struct slice route_key, void *t
     struct route *route = allocate(sizeof(*route));
     route->key = slice_of(slice_dup(route_key), route_key.len);
     route->target = target;
+    route->index = r->count;
     int error = add_route(r, route, reason);
     if (error != 0) {
         route_free(route); /* nodes made on the way stay: they match nothing */
+        return error;
     }
-    return error;
+    r->count++;
+    return 0;
+}
+
+size_t gateway_routes_count(const struct gateway_routes *r) {
+    return r->count;
 }
 
 /* ---- matching ---- */
@@ -474,6 +483,7 @@ int gateway_routes_match(const struct gateway_routes *r, enum http_method method
     }
     out->target = s.route->target;
     out->route_key = s.route->key;
+    out->index = s.route->index;
     return decode_params(&s, a, out);
 }
 
