@@ -1,7 +1,9 @@
-/* Happy path: request -> page -> answer in the same turn; nothing here waits.
- * Failure modes: unknown page 404, wrong method 405; limits and time-outs are the server's. */
+/* Happy path: request -> page -> answer in the same turn; only /metrics waits, for the workers'
+ * numbers. Failure modes: unknown page 404, wrong method 405; a client that leaves meanwhile;
+ * limits and time-outs are the server's. */
 #include "app/admin.h"
 
+#include "app/metrics.h"
 #include "base/error.h"
 #include "http/url.h"
 
@@ -13,6 +15,13 @@ struct admin {
     struct admin_options options;
     struct server *server;
     struct buffer page;
+    struct list waiting; /* for the metrics */
+};
+
+/* request->owner_data, in the request's arena. */
+struct waiter {
+    struct list_node node;
+    struct server_request *request;
 };
 
 static void answer(struct server_request *r, unsigned status, struct slice body) {
@@ -34,6 +43,28 @@ static void answer_ready(struct admin *a, struct server_request *r) {
     answer(r, 503, buffer_slice(&a->page));
 }
 
+static void ask_metrics(struct admin *a, struct server_request *r) {
+    struct waiter *w = arena_zalloc(&r->arena, sizeof *w);
+    if (w == NULL) {
+        answer(r, 503, server_error_body(503));
+        return;
+    }
+    w->request = r;
+    r->owner_data = w;
+    list_push_back(&a->waiting, &w->node);
+    a->options.ask_metrics(a->options.arg);
+}
+
+void admin_metrics(struct admin *a, struct slice page) {
+    struct server_answer found = {
+        .status = 200, .content_type = METRICS_CONTENT_TYPE, .body = page};
+    while (!list_empty(&a->waiting)) {
+        struct waiter *w = container_of(a->waiting.first, struct waiter, node);
+        list_remove(&w->node);
+        server_respond(w->request, &found);
+    }
+}
+
 static void on_request(void *owner, struct server_request *r) {
     struct admin *a = owner;
     struct url_target target;
@@ -46,14 +77,17 @@ static void on_request(void *owner, struct server_request *r) {
         answer(r, 200, SLICE("{\"status\":\"ok\"}\n"));
     } else if (slice_eq(target.path, SLICE("/readyz"))) {
         answer_ready(a, r);
+    } else if (slice_eq(target.path, SLICE("/metrics"))) {
+        ask_metrics(a, r);
     } else {
         answer(r, 404, server_error_body(404));
     }
 }
 
 static void on_abandon(void *owner, struct server_request *r) {
+    struct waiter *w = r->owner_data;
     (void)owner;
-    (void)r;
+    list_remove(&w->node);
 }
 
 static const struct server_events admin_events = {.on_request = on_request,
@@ -66,6 +100,7 @@ struct admin *admin_new(struct loop *l, struct stream_hub *hub, int fd,
 
     ASSERT(a != NULL);
     a->options = *options;
+    list_init(&a->waiting);
     server.connections = ADMIN_CONNECTIONS;
     server.http.body_bytes = 1;
     a->server = server_new(l, hub, &server, &admin_events, a);

@@ -1,5 +1,5 @@
-/* The admin listener on the main thread: /healthz (the process lives) and /readyz (it can
- * serve; reasons in JSON). HEAD works; nothing here goes into the access log. */
+/* The admin listener on the main thread: /healthz (the process lives), /readyz (it can serve;
+ * reasons in JSON) and /metrics. HEAD works; nothing here goes into the access log. */
 #ifndef APP_ADMIN_H
 #define APP_ADMIN_H
 
@@ -11,6 +11,8 @@ struct admin_options {
     /* Appends JSON strings, separated by commas, one per reason not to be ready. 0 when ready.
      */
     int (*not_ready)(void *arg, struct buffer *reasons);
+    /* The page of metrics is wanted: admin_metrics follows, in a later turn. */
+    void (*ask_metrics)(void *arg);
     void (*on_closed)(void *arg);
     void *arg;
 };
@@ -18,6 +20,8 @@ struct admin_options {
 /* fd: a listening socket, owned from then on. */
 struct admin *admin_new(struct loop *l, struct stream_hub *hub, int fd,
                         const struct admin_options *options);
+/* Answers whoever waits for it. */
+void admin_metrics(struct admin *a, struct slice page);
 void admin_close(struct admin *a);
 void admin_free(struct admin *a);
 

@@ -10,8 +10,10 @@
 #include "app/admin.h"
 #include "app/inherited.h"
 #include "app/notify.h"
+#include "app/scrape.h"
 #include "app/tables.h"
 #include "app/worker.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "model/item.h"
 #include "net/listener.h"
@@ -52,6 +54,8 @@ struct service {
     struct credentials *credentials; /* the last good ones */
     struct tables *tables;
     struct admin *admin;
+    struct scrape *scrape;
+    uint64_t start_s;
     struct timer drain_timer;
     uv_signal_t sigterm;
     uv_signal_t sigint;
@@ -245,6 +249,37 @@ static int not_ready(void *arg, struct buffer *reasons) {
     return count != 0;
 }
 
+/* ---- metrics ---- */
+
+static const char *route_key(void *arg, size_t index) {
+    const struct service *s = arg;
+    return s->config->routes[index].route_key;
+}
+
+static void describe(void *arg, struct metrics_process *out) {
+    struct service *s = arg;
+    struct buffer reasons = {0};
+    out->version = config_version();
+    out->ready = !not_ready(s, &reasons);
+    out->start_s = s->start_s;
+    out->credentials_expires_s = s->credentials ? s->credentials->expires_s : 0;
+    out->route_key = route_key;
+    out->arg = s;
+    buffer_fini(&reasons);
+}
+
+static void ask_metrics(void *arg) {
+    struct service *s = arg;
+    scrape_ask(s->scrape, s->started);
+}
+
+static void on_metrics(void *arg, struct slice page) {
+    struct service *s = arg;
+    if (s->admin) {
+        admin_metrics(s->admin, page);
+    }
+}
+
 /* For the watchdog: an idle loop gets mail, so that it has turned when next looked at. */
 static int all_moved(void *arg) {
     struct service *s = arg;
@@ -292,9 +327,10 @@ static void on_signal_closed(uv_handle_t *handle) {
 
 static void close_main(struct service *s) {
     s->stage = SERVICE_CLOSING;
-    s->closing = 7 + (s->admin != NULL);
+    s->closing = 8 + (s->admin != NULL);
     timer_close(&s->drain_timer, on_timer_closed);
     notify_close(&s->notify, on_notify_closed);
+    scrape_close(s->scrape);
     mailbox_close(&s->box, on_mailbox_closed);
     uv_close((uv_handle_t *)&s->sigterm, on_signal_closed);
     uv_close((uv_handle_t *)&s->sigint, on_signal_closed);
@@ -388,7 +424,7 @@ static int open_admin(struct service *s) {
     char text[NET_ADDRESS_TEXT_MAX];
     char reason[128];
     int fd;
-    struct admin_options options = {not_ready, on_part_closed_arg, s};
+    struct admin_options options = {not_ready, ask_metrics, on_part_closed_arg, s};
 
     if (!s->config->admin_on) {
         return 0;
@@ -446,6 +482,18 @@ static void start_tables(struct service *s) {
     s->tables = tables_new(&s->loop, &s->hub, &options);
 }
 
+static void start_scrape(struct service *s) {
+    struct scrape_options options = {.workers = s->workers,
+                                     .worker_count = s->worker_count,
+                                     .route_count = gateway_routes_count(s->config->router),
+                                     .describe = describe,
+                                     .on_page = on_metrics,
+                                     .on_closed = on_part_closed_arg,
+                                     .arg = s};
+    s->start_s = clock_wall_ms() / 1000;
+    s->scrape = scrape_new(&s->loop, &options);
+}
+
 static void start_notify(struct service *s) {
     struct notify_options options = {not_ready, all_moved, s};
     notify_init(&s->notify, &s->loop, &options);
@@ -497,6 +545,7 @@ static int start(struct service *s) {
     say_started(s);
     start_credentials(s);
     start_tables(s);
+    start_scrape(s);
     start_notify(s);
     return 0;
 }
@@ -509,6 +558,7 @@ static void free_service(struct service *s) {
     free(s->turns);
     notify_fini(&s->notify);
     tables_free(s->tables);
+    scrape_free(s->scrape);
     credentials_chain_free(s->chain);
     if (s->admin) {
         admin_free(s->admin);

@@ -15,12 +15,21 @@
 
 enum worker_stage { STAGE_SERVING, STAGE_DRAINING, STAGE_CLOSING };
 
-enum worker_mail_kind { MAIL_CREDENTIALS, MAIL_TICK, MAIL_DRAIN, MAIL_KILL, MAIL_END };
+enum worker_mail_kind {
+    MAIL_CREDENTIALS,
+    MAIL_TICK,
+    MAIL_ASK,
+    MAIL_DRAIN,
+    MAIL_KILL,
+    MAIL_END
+};
 
 struct worker_mail {
     struct mail mail;
     enum worker_mail_kind kind;
     struct credentials *credentials;
+    struct snapshot *snapshot;
+    struct mailbox *reply_to;
 };
 
 struct worker {
@@ -197,11 +206,31 @@ static void take_credentials(struct worker *w, struct credentials *c) {
     credentials_unref(c);
 }
 
+static void take_snapshot(struct worker *w, struct snapshot *s) {
+    size_t count;
+    const struct server_reason *reasons = server_reasons(w->server, &count);
+    s->turns = w->loop.turns;
+    s->longest_turn_ns = loop_take_longest_turn_ns(&w->loop);
+    server_count(w->server, &s->server);
+    gateway_count(w->gateway, &s->gateway);
+    lambda_count(w->lambda, &s->lambda);
+    dynamodb_count(w->db, &s->dynamodb);
+    pool_count(w->pool, &s->pool);
+    ASSERT(count <= SERVER_REASONS_MAX);
+    memcpy(s->reasons, reasons, count * sizeof *reasons);
+    s->reason_count = count;
+    ASSERT(s->route_count == gateway_routes_count(w->setup.config->router));
+    memcpy(s->routes, gateway_count_routes(w->gateway),
+           (s->route_count + 1) * sizeof s->routes[0]);
+}
+
 static void on_mail(struct mailbox *box, struct mail *mail) {
     struct worker *w = container_of(box, struct worker, box);
     struct worker_mail *m = container_of(mail, struct worker_mail, mail);
     enum worker_mail_kind kind = m->kind;
     struct credentials *credentials = m->credentials;
+    struct snapshot *snapshot = m->snapshot;
+    struct mailbox *reply_to = m->reply_to;
 
     free(m);
     switch (kind) {
@@ -209,6 +238,10 @@ static void on_mail(struct mailbox *box, struct mail *mail) {
         take_credentials(w, credentials);
         break;
     case MAIL_TICK: /* having turned is all that was asked */
+        break;
+    case MAIL_ASK:
+        take_snapshot(w, snapshot);
+        mailbox_post(reply_to, &snapshot->mail);
         break;
     case MAIL_DRAIN:
         start_drain(w);
@@ -237,6 +270,15 @@ void worker_set_credentials(struct worker *w, struct credentials *c) {
 
 void worker_tick(struct worker *w) {
     post(w, MAIL_TICK, NULL);
+}
+
+void worker_ask(struct worker *w, struct snapshot *snapshot, struct mailbox *reply_to) {
+    struct worker_mail *m = calloc(1, sizeof *m);
+    ASSERT(m != NULL);
+    m->kind = MAIL_ASK;
+    m->snapshot = snapshot;
+    m->reply_to = reply_to;
+    mailbox_post(&w->box, &m->mail);
 }
 
 void worker_drain(struct worker *w) {

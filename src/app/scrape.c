@@ -1,0 +1,154 @@
+/* Happy path: scrape_ask -> each worker gets an empty snapshot by mail -> fills it and mails it
+ * back -> with the last one the page is made.
+ *
+ * Failure modes: a worker that does not answer within ANSWER_MS (its loop is stuck) is shown
+ * with what it last said, so that no counter goes back, and counted as missing; it is not asked
+ * again before it has answered, so that no mail piles up. */
+#include "app/scrape.h"
+
+#include <stdlib.h>
+
+#define ANSWER_MS 1000
+
+struct scrape {
+    struct scrape_options options;
+    struct mailbox box;
+    struct timer deadline;
+    struct snapshot **last; /* of each worker; NULL = it never answered */
+    int *asked;             /* of each worker: its answer is still to come */
+    size_t waiting;         /* for so many answers */
+    size_t missing;         /* at the deadline */
+    int collecting;
+    int closing;
+    int open_handles;
+    struct buffer page;
+};
+
+static size_t snapshot_size(const struct scrape *s) {
+    return sizeof(struct snapshot) +
+           (s->options.route_count + 1) * sizeof(struct gateway_route_counts);
+}
+
+/* They have been shown. */
+static void forget_longest_turns(struct scrape *s) {
+    for (size_t i = 0; i < s->options.worker_count; i++) {
+        if (s->last[i]) {
+            s->last[i]->longest_turn_ns = 0;
+        }
+    }
+}
+
+/* A late answer that no page has shown still tells of the turn that made it late. */
+static void replace(struct scrape *s, struct snapshot *snapshot) {
+    struct snapshot **last = &s->last[snapshot->worker];
+    if (*last && (*last)->longest_turn_ns > snapshot->longest_turn_ns) {
+        snapshot->longest_turn_ns = (*last)->longest_turn_ns;
+    }
+    free(*last);
+    *last = snapshot;
+}
+
+static void finish(struct scrape *s) {
+    struct metrics_process process = {.worker_count = s->options.worker_count,
+                                      .workers_missing = s->missing};
+    s->collecting = 0;
+    timer_stop(&s->deadline);
+    s->options.describe(s->options.arg, &process);
+    buffer_reset(&s->page, 262144);
+    metrics_format(&s->page, &process, (const struct snapshot *const *)s->last);
+    forget_longest_turns(s);
+    s->options.on_page(s->options.arg, buffer_slice(&s->page));
+}
+
+static void on_deadline(struct timer *t) {
+    struct scrape *s = container_of(t, struct scrape, deadline);
+    s->missing = s->waiting;
+    finish(s);
+}
+
+static void maybe_close(struct scrape *s);
+
+static void on_mail(struct mailbox *box, struct mail *mail) {
+    struct scrape *s = container_of(box, struct scrape, box);
+    struct snapshot *snapshot = container_of(mail, struct snapshot, mail);
+
+    s->asked[snapshot->worker] = 0;
+    replace(s, snapshot);
+    s->waiting--;
+    if (s->collecting && s->waiting == 0) {
+        s->missing = 0;
+        finish(s);
+    }
+    maybe_close(s);
+}
+
+struct scrape *scrape_new(struct loop *l, const struct scrape_options *options) {
+    struct scrape *s = calloc(1, sizeof *s);
+    ASSERT(s != NULL);
+    s->options = *options;
+    s->last = calloc(options->worker_count, sizeof(struct snapshot *));
+    s->asked = calloc(options->worker_count, sizeof *s->asked);
+    ASSERT(s->last != NULL && s->asked != NULL);
+    timer_init(&s->deadline, l, on_deadline);
+    int error = mailbox_init(&s->box, l, on_mail);
+    ASSERT(error == 0);
+    s->open_handles = 2;
+    return s;
+}
+
+void scrape_ask(struct scrape *s, size_t started) {
+    if (s->collecting || s->closing) {
+        return;
+    }
+    s->collecting = 1;
+    for (size_t i = 0; i < started; i++) {
+        if (!s->asked[i]) {
+            struct snapshot *snapshot = calloc(1, snapshot_size(s));
+            ASSERT(snapshot != NULL);
+            snapshot->worker = (unsigned)i;
+            snapshot->route_count = s->options.route_count;
+            s->asked[i] = 1;
+            s->waiting++;
+            worker_ask(s->options.workers[i], snapshot, &s->box);
+        }
+    }
+    timer_start(&s->deadline, s->waiting ? ANSWER_MS : 0);
+}
+
+static void on_handle_closed(struct scrape *s) {
+    if (--s->open_handles == 0) {
+        s->options.on_closed(s->options.arg);
+    }
+}
+
+static void on_box_closed(struct mailbox *box) {
+    on_handle_closed(container_of(box, struct scrape, box));
+}
+
+static void on_timer_closed(struct timer *t) {
+    on_handle_closed(container_of(t, struct scrape, deadline));
+}
+
+static void maybe_close(struct scrape *s) {
+    if (s->closing && s->waiting == 0) {
+        mailbox_close(&s->box, on_box_closed);
+        timer_close(&s->deadline, on_timer_closed);
+    }
+}
+
+void scrape_close(struct scrape *s) {
+    s->closing = 1;
+    s->collecting = 0;
+    timer_stop(&s->deadline);
+    maybe_close(s);
+}
+
+void scrape_free(struct scrape *s) {
+    for (size_t i = 0; i < s->options.worker_count; i++) {
+        free(s->last[i]);
+    }
+    free(s->last);
+    free(s->asked);
+    buffer_fini(&s->page);
+    free(s);
+}
