@@ -38,17 +38,17 @@ EXPECTED = {"P": {201}, "C": {201, 409}, "X": {400}, "D": {204}, "G": {200, 404}
 EXCUSES = {429, 502, 503, 504}  # of any operation
 
 CONFIG = """
-tables: [{{name: Fire, partition_key: {{name: k, type: S}}}}]
-log: {{access: false, level: {level}}}
+tables: [{{name: {table}, partition_key: {{name: k, type: S}}, create_if_missing: {create}}}]
+log: {{access: false, level: error}}
 routes:
   - route: POST /fire
-    put_item: {{table: Fire}}
+    put_item: {{table: {table}}}
   - route: POST /once
-    put_item: {{table: Fire, condition: attribute_not_exists(k)}}
+    put_item: {{table: {table}, condition: attribute_not_exists(k)}}
   - route: GET /fire/{{k}}
-    get_item: {{table: Fire}}
+    get_item: {{table: {table}}}
   - route: DELETE /fire/{{k}}
-    delete_item: {{table: Fire}}
+    delete_item: {{table: {table}}}
 """
 
 # The endpoint stalls for 1500 ms.
@@ -63,6 +63,10 @@ UPSTREAM = """  connect_timeout_ms: 400
 """
 
 Op = collections.namedtuple("Op", "number kind key status unknown seen")
+
+
+def config(table="Fire", create="false"):
+    return CONFIG.format(table=table, create=create)
 
 
 def read_ops(path):
@@ -165,6 +169,37 @@ def check(ops, record):
     return wrong
 
 
+def check_stored(ops, stored):
+    """The same against a store that keeps no record: stored is {key: version} at the end. The
+    newest acknowledged write of a key is there, or one after it that was not refused."""
+    wrong = []
+    keys = collections.defaultdict(list)
+    for op in ops:
+        keys[op.key].append(op._replace(kind="P") if op.kind == "X" else op)
+    for key, of_key in keys.items():
+        last = stored.get(key, 0)
+        possible = {0}
+        for op in of_key:
+            if op.kind == "G":
+                continue
+            if op.status in (201, 204):
+                possible.clear()
+            if op.status in (201, 204, GONE) or op.unknown:
+                possible.add(0 if op.kind == "D" else op.number)
+            fault = check_op(op, op.status in (201, 204) or op.number == last, True)
+            if fault:
+                wrong.append(f"{fault}: {op}; stored: {last}")
+        if last not in possible:
+            wrong.append(f"stored {last}, possible were {sorted(possible)}: key {key}: {of_key}")
+        fault = check_reads(of_key)
+        if fault:
+            wrong.append(f"{fault}: key {key}: {of_key}")
+    strangers = set(stored) - set(keys)
+    if strangers:
+        wrong.append(f"keys nobody asked for: {sorted(strangers)[:5]}")
+    return wrong
+
+
 class Endpoint:
     """tests/tools/fire_endpoint."""
 
@@ -206,7 +241,7 @@ def run(folder, seed, ops, authority=None, percent=100):
     m = mixture(seed, ops)
     certificate = authority.issue(f"fire{seed}") if authority else None
     endpoint = Endpoint(folder, seed, certificate, percent)
-    p = Penstock(folder, endpoint.url, config=CONFIG.format(level="error"), table="Fire",
+    p = Penstock(folder, endpoint.url, config=config(), table="Fire",
                  workers=m["workers"], ca_file=authority and authority.file,
                  dynamodb=UPSTREAM.format(**m))
     record = folder / "clients.record"
