@@ -2,6 +2,7 @@
 #include "app/command.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hex.h"
 #include "base/rng.h"
 #include "http/url.h"
 
@@ -212,26 +213,12 @@ static int put_query(struct json_object *event, struct buffer *out) {
     return error;
 }
 
-/* 0..63, or 64. */
-static unsigned base64_value(char c) {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (unsigned)(at - digits) : 64;
-}
-
-static int put_base64(struct buffer *out, const char *body) {
-    unsigned bits = 0;
-    unsigned held = 0;
-    int error = 0;
-    for (; *body && !error && base64_value(*body) < 64; body++) {
-        bits = bits << 6 | base64_value(*body);
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            char byte = (char)(bits >> held & 0xff);
-            error = buffer_append(out, &byte, 1);
-        }
+static int put_base64(struct buffer *out, struct slice text) {
+    size_t len = 0;
+    int error = buffer_reserve(out, text.len);
+    if (error == 0) {
+        error = base64_decode(text, (unsigned char *)buffer_tail(out), &len);
+        buffer_grow(out, error ? 0 : len);
     }
     return error;
 }
@@ -243,7 +230,7 @@ static int put_body(struct json_object *event, struct buffer *out) {
     if (!body) {
         return 0;
     }
-    return base64 && json_object_get_boolean(base64) ? put_base64(out, body)
+    return base64 && json_object_get_boolean(base64) ? put_base64(out, slice_cstr(body))
                                                      : buffer_append(out, body, strlen(body));
 }
 
@@ -292,5 +279,5 @@ const char *event_to_http(struct json_object *event, struct buffer *out) {
     error = error ? error : buffer_append(out, "\r\n", 2);
     error = error ? error : buffer_append_slice(out, buffer_slice(&body));
     buffer_fini(&body);
-    return error ? "out of memory" : NULL;
+    return error == ERR_NOMEM ? "out of memory" : error ? "its body is not base64" : NULL;
 }

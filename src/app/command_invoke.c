@@ -164,6 +164,7 @@ static void narrow(struct config *c, struct lambda_handler *handler, const char 
     c->listen[0] = (struct config_listen){.address = client->address, .text = text};
     c->listen_count = 1;
     c->admin_on = 0;
+    c->invoke_on = 0;
     c->workers = 1;
     c->drain_wait_ms = 0;
     for (size_t i = 0; i < c->function_count; i++) {
@@ -179,7 +180,12 @@ static int run_service(struct config *c, struct lambda_handler *handler, const c
     char folder[80];
     char text[96];
     pthread_t thread;
-    (void)snprintf(folder, sizeof folder, "%.60s/penstock-XXXXXX", base ? base : "/tmp");
+    (void)snprintf(folder, sizeof folder,
+                   "%.60s/penstock-"
+                   "XX"
+                   "XX"
+                   "XX",
+                   base ? base : "/tmp");
     if (!mkdtemp(folder)) {
         (void)fprintf(stderr, "penstock: no folder for a socket in %s\n", folder);
         return EXIT_FAILED;

@@ -57,6 +57,20 @@ static void load_admin(struct config *c, struct json_object *root,
     }
 }
 
+/* Whoever reaches it runs functions: loopback only. */
+static void load_invoke(struct config *c, struct json_object *root,
+                        struct config_errors *errors) {
+    const char *text = config_string(root, "invoke");
+    c->invoke_on = strcmp(text, "off") != 0;
+    if (c->invoke_on &&
+        (net_address_parse(slice_cstr(text), &c->invoke) != 0 ||
+         net_address_is_unix(&c->invoke) || !net_address_is_loopback(&c->invoke))) {
+        config_errors_add(errors, yaml_mark(config_get(root, "invoke")),
+                          "invoke: expected 127.0.0.1:port, [::1]:port or off, got \"%.80s\"",
+                          text);
+    }
+}
+
 static void load_limits(struct config *c, struct json_object *root) {
     struct json_object *m = config_get(root, "limits");
     struct server_options *s = &c->server;
@@ -154,6 +168,7 @@ static void load_rest(struct config *c, struct json_object *root,
     c->drain_deadline_ms = config_number(drain, "drain.deadline_ms");
     load_listen(c, root, errors);
     load_admin(c, root, errors);
+    load_invoke(c, root, errors);
     load_limits(c, root);
     load_dynamodb(c, root);
     load_stage(c, root, errors);

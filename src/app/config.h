@@ -57,6 +57,8 @@ struct config {
     size_t listen_count;
     struct net_address admin;
     int admin_on;
+    struct net_address invoke;
+    int invoke_on;
     size_t workers;     /* 0 = one per CPU */
     size_t connections; /* all workers; 0 = auto */
     struct server_options server;

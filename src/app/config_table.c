@@ -28,6 +28,9 @@ const struct config_key config_table[] = {
     STR("listen[].tls.key", NULL, "PEM file with the private key"),
     STR("admin", "127.0.0.1:9100",
         "address of /healthz, /readyz and /metrics; \"off\" for none"),
+    STR("invoke", "off",
+        "loopback address of the Lambda Invoke API, which asks for no credentials; \"off\" for "
+        "none"),
     NUM("workers", "auto", 1, 1024,
         "threads that serve, each with its own loop; auto: one per CPU"),
 

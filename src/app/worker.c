@@ -9,9 +9,14 @@
 #include "app/worker.h"
 
 #include "base/error.h"
+#include "lambda/invoke_api.h"
+#include "net/listener.h"
 #include "tls/context.h"
 
 #include <stdlib.h>
+#include <unistd.h>
+
+#define INVOKE_BACKLOG 128
 
 enum worker_stage { STAGE_SERVING, STAGE_DRAINING, STAGE_CLOSING };
 
@@ -50,6 +55,9 @@ struct worker {
     struct dynamodb *db;
     struct lambda *lambda;
     size_t functions_open;
+    int invoke_fd; /* -1: none, or it has an owner */
+    struct invoke_function *invoke_functions;
+    struct invoke_api *invoke;           /* NULL: off */
     void (*when_idle)(struct worker *w); /* once no invocation is in flight */
     struct gateway *gateway;
     struct server *server;
@@ -100,17 +108,30 @@ static int init_functions(struct worker *w, char reason[256]) {
     return 0;
 }
 
+/* Every worker has the port, for its own processes of every function. */
+static int open_invoke(struct worker *w, char reason[256]) {
+    const struct config *c = w->setup.config;
+    char why[128];
+    if (c->invoke_on &&
+        listener_open_fd(&c->invoke, INVOKE_BACKLOG, 1, &w->invoke_fd, why) != 0) {
+        (void)snprintf(reason, 256, "invoke: %s", why);
+        return ERR_IO;
+    }
+    return 0;
+}
+
 struct worker *worker_new(const struct worker_setup *setup, const int *fds, char reason[256]) {
     size_t listeners = setup->config->listen_count;
     struct worker *w = calloc(1, sizeof *w);
     ASSERT(w != NULL);
     w->setup = *setup;
+    w->invoke_fd = -1;
     w->fds = malloc(listeners * sizeof *w->fds);
     w->server_tls = calloc(listeners, sizeof(struct tls_context *));
     ASSERT(w->fds != NULL && w->server_tls != NULL);
     memcpy(w->fds, fds, listeners * sizeof *w->fds);
     if (new_listen_tls(w, reason) != 0 || new_client_tls(w, reason) != 0 ||
-        init_functions(w, reason) != 0) {
+        init_functions(w, reason) != 0 || open_invoke(w, reason) != 0) {
         worker_free(w);
         return NULL;
     }
@@ -152,7 +173,7 @@ static void on_function_closed(void *arg) {
     }
 }
 
-static void on_server_closed(void *arg) {
+static void close_functions(void *arg) {
     struct worker *w = arg;
     const struct config *c = w->setup.config;
     w->functions_open = 1; /* ours, until all have been told */
@@ -164,6 +185,15 @@ static void on_server_closed(void *arg) {
         }
     }
     on_function_closed(w);
+}
+
+static void on_server_closed(void *arg) {
+    struct worker *w = arg;
+    if (w->invoke) {
+        invoke_api_close(w->invoke, close_functions, w);
+    } else {
+        close_functions(w);
+    }
 }
 
 static void close_all(struct worker *w) {
@@ -193,6 +223,9 @@ static void on_server_drained(void *arg) {
 static void start_drain(struct worker *w) {
     if (w->stage == STAGE_SERVING) {
         w->stage = STAGE_DRAINING;
+        if (w->invoke) {
+            invoke_api_drain(w->invoke);
+        }
         server_drain(w->server, on_server_drained, w);
     }
 }
@@ -291,13 +324,18 @@ void worker_kill(struct worker *w) {
 
 /* ---- the thread ---- */
 
+static int is_idle(const struct worker *w) {
+    return lambda_in_flight(w->lambda) == 0 &&
+           (!w->invoke || invoke_api_in_flight(w->invoke) == 0);
+}
+
 static void on_report(struct loop_duty *duty) {
     struct worker *w = container_of(duty, struct worker, report);
     atomic_store_explicit(&w->status.pool_ready, pool_ready(w->pool), memory_order_relaxed);
     atomic_store_explicit(&w->status.has_credentials, sigv4_signer_ready(w->signer),
                           memory_order_relaxed);
     atomic_store_explicit(&w->status.turns, w->loop.turns, memory_order_relaxed);
-    if (w->when_idle && lambda_in_flight(w->lambda) == 0) {
+    if (w->when_idle && is_idle(w)) {
         void (*step)(struct worker *) = w->when_idle;
         w->when_idle = NULL;
         step(w);
@@ -340,6 +378,25 @@ static void build_functions(struct worker *w) {
     }
 }
 
+/* The functions that are commands; a handler in C has its routes. */
+static void build_invoke(struct worker *w) {
+    const struct config *c = w->setup.config;
+    size_t count = 0;
+    if (!c->invoke_on) {
+        return;
+    }
+    w->invoke_functions = calloc(c->function_count + 1, sizeof *w->invoke_functions);
+    ASSERT(w->invoke_functions != NULL);
+    for (size_t i = 0; i < c->function_count; i++) {
+        if (c->functions[i].workers) {
+            w->invoke_functions[count++] = (struct invoke_function){
+                c->functions[i].name, function_here(w, &c->functions[i])};
+        }
+    }
+    w->invoke = invoke_api_new(&w->loop, &w->hub, w->invoke_fd, w->invoke_functions, count);
+    w->invoke_fd = -1;
+}
+
 static void free_functions(struct worker *w) {
     const struct config *c = w->setup.config;
     for (size_t i = 0; i < c->function_count; i++) {
@@ -366,6 +423,7 @@ static void build_front(struct worker *w) {
     server.connections = w->setup.connections;
     w->lambda = lambda_new(&w->loop, w->db, &lambda);
     build_functions(w);
+    build_invoke(w);
     w->gateway = gateway_new(&w->loop, w->lambda, &gateway);
     w->server = server_new(&w->loop, &w->hub, &server, &gateway_server_events, w->gateway);
     ASSERT(w->server != NULL);
@@ -379,6 +437,9 @@ static void build_front(struct worker *w) {
 static void tear_down(struct worker *w) {
     server_free(w->server);
     gateway_free(w->gateway);
+    if (w->invoke) {
+        invoke_api_free(w->invoke);
+    }
     free_functions(w);
     lambda_free(w->lambda);
     dynamodb_free(w->db);
@@ -435,6 +496,10 @@ void worker_free(struct worker *w) {
     if (w->client_tls) {
         tls_context_free(w->client_tls);
     }
+    if (w->invoke_fd >= 0) {
+        (void)close(w->invoke_fd);
+    }
+    free(w->invoke_functions);
     free(w->server_tls);
     free(w->fds);
     free(w);

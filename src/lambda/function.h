@@ -17,6 +17,7 @@
 #define LAMBDA_FUNCTION_H
 
 #include "base/assert.h"
+#include "base/buffer.h"
 #include "base/list.h"
 #include "lambda/invocation.h"
 
@@ -68,6 +69,7 @@ struct function_call {
     const char *request_id;
     struct slice trace_id; /* X-Amzn-Trace-Id; empty = one is made */
     void (*done)(struct function_call *c, const struct function_result *r);
+    struct buffer *log; /* gets what its process prints meanwhile; NULL = not wanted */
 
     struct list_node node; /* in function's queue, or the slot's calls */
     struct deadline deadline;

@@ -8,6 +8,7 @@
 #include "lambda/function.h"
 #include "lambda/process.h"
 
+#define FUNCTION_LOG_KEEP       8192
 #define FUNCTION_GRACE_MS       2000
 #define FUNCTION_BACKOFF_MS     100 /* after a failed start; doubled up to */
 #define FUNCTION_BACKOFF_MAX_MS 10000

@@ -56,9 +56,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf) {
     }
 }
 
-/* The process is gone: what it wrote before lies in the pipe, and nobody else shall hold us up.
- * Bounded, as a grandchild may be writing still. */
-static void read_rest(struct process_output *o) {
+/* Bounded, as somebody may be writing still. */
+static void read_pipe(struct process_output *o) {
     int fd;
     if (uv_fileno((uv_handle_t *)&o->pipe, &fd) == 0) {
         for (int turn = 0; turn < 64; turn++) {
@@ -70,7 +69,20 @@ static void read_rest(struct process_output *o) {
             give_lines(o, false);
         }
     }
+}
+
+/* The process is gone: what it wrote before lies in the pipe, and nobody else shall hold us up.
+ */
+static void read_rest(struct process_output *o) {
+    read_pipe(o);
     give_lines(o, true);
+}
+
+void process_read_now(struct process *p) {
+    if (p->pid != 0) {
+        read_pipe(&p->out[0]);
+        read_pipe(&p->out[1]);
+    }
 }
 
 /* ---- the end ---- */

@@ -48,6 +48,8 @@ void process_start(struct process *p, struct loop *l, char *const *argv, char *c
                    const char *cwd);
 /* SIGTERM to the group, SIGKILL after grace_ms; 0: SIGKILL at once. Idempotent. */
 void process_stop(struct process *p, uint64_t grace_ms);
+/* Gives out the whole lines that lie in its pipes, without waiting for the loop. */
+void process_read_now(struct process *p);
 /* Resident bytes by /proc; 0 when it does not run. */
 size_t process_resident_bytes(const struct process *p);
 

@@ -203,6 +203,9 @@ static void log_report(const struct function_slot *s, const struct function_call
 
 static void finish(struct function_slot *s, struct function_call *c,
                    struct function_result *result) {
+    if (c->log != NULL) { /* what it printed before it answered belongs to it */
+        process_read_now(&s->process);
+    }
     log_report(s, c, function_outcome_name(result->outcome));
     function_finish(s->function, c, result);
 }

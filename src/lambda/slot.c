@@ -75,11 +75,24 @@ int function_slot_init(struct function_slot *s, struct function *f, struct strea
 
 /* ---- the process ---- */
 
+/* A call's own copy, for who wants the end of it: bounded, the oldest go first. */
+static void keep_line(struct buffer *log, struct slice line) {
+    if (buffer_slice(log).len > FUNCTION_LOG_KEEP) {
+        buffer_consume(log, buffer_slice(log).len - FUNCTION_LOG_KEEP);
+    }
+    int error = buffer_append_slice(log, line);
+    error = error ? error : buffer_append(log, "\n", 1);
+    ASSERT(error == 0);
+}
+
 /* What it prints, with the request it serves where there is but one. */
 static void on_line(struct process *p, int stream, struct slice line) {
     struct function_slot *s = container_of(p, struct function_slot, process);
     const struct function_call *c =
         s->calls.count == 1 ? container_of(s->calls.first, struct function_call, node) : NULL;
+    if (c != NULL && c->log != NULL) {
+        keep_line(c->log, line);
+    }
     log_event(LOG_INFO, "function_output", log_str("function", s->function->options.name),
               log_str("request_id", c ? c->request_id : "-"), log_i64("pid", p->uv.pid),
               log_str("stream", stream == 1 ? "stdout" : "stderr"), log_slice("message", line));

@@ -1,4 +1,5 @@
 """penstock event and penstock invoke: sample events, one handler run on one of them."""
+import base64
 import json
 import re
 import subprocess
@@ -76,6 +77,14 @@ def test_built_in_and_native(tmp_path, dynoxide, libraries):  # noqa: F811
         e = event(version, "--path", "/music/A/T")
         r = invoke(tmp_path, "GET /music/{Artist}/{SongTitle}", e, music, dynoxide.url)
         assert r.returncode == 0 and '"Rating":5' in r.stdout, r
+    e = json.loads(e)
+    e["body"], e["isBase64Encoded"] = base64.b64encode(song.encode()).decode(), True
+    e["requestContext"]["http"]["method"], e["rawPath"] = "POST", "/music"
+    r = invoke(tmp_path, "POST /music", json.dumps(e), music, dynoxide.url)
+    assert r.returncode == 0 and r.stdout.startswith("HTTP/1.1 201 "), r
+    e["body"] = "!"
+    r = invoke(tmp_path, "POST /music", json.dumps(e), music, dynoxide.url)
+    assert r.returncode == 2 and "base64" in r.stderr
     r = invoke(tmp_path, "POST /music", "{}", music, dynoxide.url)
     assert r.returncode == 2 and "no method and path" in r.stderr
     native = NATIVE.format(libraries)

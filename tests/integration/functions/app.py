@@ -23,3 +23,20 @@ def nonsense(event, context):
 
 def fail(event, context):
     raise KeyError("it broke")
+
+
+def talk(event, context):
+    for n in range(1000):
+        print("line", n)
+
+
+def mark(event, context):
+    """Appends event["text"] to event["file"], after so many failures."""
+    if event.get("failures"):
+        with open(event["counter"], "a+") as counter:
+            counter.write("x")
+            counter.seek(0)
+            if len(counter.read()) <= event["failures"]:
+                raise RuntimeError("not yet")
+    with open(event["file"], "a") as file:
+        file.write(event["text"])

@@ -1,0 +1,42 @@
+/* The Lambda Invoke API (2015-03-31), as the AWS SDKs and `aws lambda invoke` speak it: on a
+ * listener of its own, for the functions of one worker.
+ *
+ *   POST /2015-03-31/functions/NAME/invocations
+ *
+ * Invocation types RequestResponse, Event (202 at once; queued, tried again twice) and DryRun;
+ * X-Amz-Log-Type: Tail. There is no authentication: a signature is not looked at, so the
+ * listener belongs on loopback. */
+#ifndef LAMBDA_INVOKE_API_H
+#define LAMBDA_INVOKE_API_H
+
+#include "lambda/function.h"
+
+#define INVOKE_EVENTS_MAX      1000 /* Event invocations held: 429 beyond */
+#define INVOKE_EVENT_BYTES_MAX 67108864
+#define INVOKE_EVENT_RETRIES   2
+#define INVOKE_EVENT_RETRY_MS  1000
+#define INVOKE_EVENT_AGE_MAX_NS                                                                \
+    (6ull * 3600 * 1000000000) /* throttled ones are tried so long */
+
+struct invoke_function {
+    const char *name;
+    struct function *function; /* NULL: it could not be made */
+};
+
+struct invoke_api;
+
+/* fd: a listening socket, owned from then on. `functions` must outlive it; a function is closed
+ * after invoke_api_close, and before invoke_api_free. */
+struct invoke_api *invoke_api_new(struct loop *l, struct stream_hub *hub, int fd,
+                                  const struct invoke_function *functions, size_t count);
+/* Calls running and events not done yet. */
+size_t invoke_api_in_flight(const struct invoke_api *a);
+/* Takes no more. What is in flight goes on. */
+void invoke_api_drain(struct invoke_api *a);
+/* Events that still wait to be tried again are dropped, and logged. on_closed runs once; then
+ * the functions may be closed. */
+void invoke_api_close(struct invoke_api *a, void (*on_closed)(void *arg), void *arg);
+/* Asserts that nothing is in flight. */
+void invoke_api_free(struct invoke_api *a);
+
+#endif

@@ -1,0 +1,149 @@
+"""The Lambda Invoke API, as AWS's own client speaks it."""
+import base64
+import json
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from conftest import free_port
+from test_command_line import GOOD, check
+from test_functions import COMMANDS, config, wait_for
+
+LONG = "    timeout_ms: 20000\n"
+PYTHON = COMMANDS["python"]
+
+
+@pytest.fixture
+def api(penstock, dynoxide):
+    """(penstock, boto3 client) for functions."""
+    def make(*functions, drain_ms=25000, **kwargs):
+        port = free_port()
+        p = penstock(dynoxide.url, config(*functions), **kwargs,
+                     head=f"invoke: 127.0.0.1:{port}\ndrain: {{deadline_ms: {drain_ms}}}\n")
+        client = boto3.client("lambda", endpoint_url=f"http://127.0.0.1:{port}",
+                              region_name="eu-west-1", aws_access_key_id="a",
+                              aws_secret_access_key="b",
+                              config=Config(retries={"max_attempts": 0}, read_timeout=60))
+        return p, client, port
+    return make
+
+
+def test_request_response(api):
+    p, client, _ = api(("echo", PYTHON + ["app.echo"], LONG), workers=2)
+    for name in ("echo", "echo:$LATEST", "000000000000:function:echo",
+                 "arn:aws:lambda:eu-west-1:000000000000:function:echo",
+                 "arn:aws:lambda:eu-west-1:000000000000:function:echo:$LATEST"):
+        r = client.invoke(FunctionName=name, Payload=json.dumps({"version": "x", "body": "hi"}))
+        assert r["StatusCode"] == 200 and r["ExecutedVersion"] == "$LATEST"
+        assert "FunctionError" not in r and "LogResult" not in r
+        answer = json.load(r["Payload"])
+        assert answer["headers"] == {"X-Version": "x"} and answer["body"].startswith("hello hi ")
+    r = client.invoke(FunctionName="echo", InvocationType="DryRun")
+    assert r["StatusCode"] == 204
+    r = client.invoke(FunctionName="echo")  # no payload is {}: the function asks for more
+    assert r["FunctionError"] == "Unhandled"
+
+
+def test_log_tail(api):
+    p, client, _ = api(("echo", PYTHON + ["app.echo"], LONG), ("talk", PYTHON + ["app.talk"], LONG))
+    r = client.invoke(FunctionName="echo", LogType="Tail", Payload='{"version":"1"}')
+    log = base64.b64decode(r["LogResult"]).decode()
+    request_id = r["ResponseMetadata"]["RequestId"]
+    assert log.startswith(f"START RequestId: {request_id} Version: $LATEST\n")
+    assert f"handling {request_id}\n" in log and f"END RequestId: {request_id}\n" in log
+    assert f"REPORT RequestId: {request_id}\tDuration: " in log
+    r = client.invoke(FunctionName="talk", LogType="Tail", Payload="{}")
+    log = base64.b64decode(r["LogResult"])
+    assert len(log) == 4096 and b"line 999\n" in log and b"START" not in log
+
+
+def test_function_errors_are_200(api):
+    p, client, _ = api(("fail", PYTHON + ["app.fail"], LONG), ("die", PYTHON + ["app.die"], LONG),
+                       ("hang", COMMANDS["node"] + ["app.hang"],
+                        "    timeout_ms: 2000\n    warm: 1\n"), ("none", ["false"]),
+                       ("echo", PYTHON + ["app.echo"], LONG))
+    wait_for(lambda: any(e["function"] == "hang" for e in p.log_events("function_ready")))
+    for name, kind, words in (("fail", "KeyError", "it broke"),
+                              ("die", "Runtime.ExitError", "Runtime exited"),
+                              ("none", "Runtime.ExitError", "Runtime exited"),
+                              ("hang", "Sandbox.Timedout", "Task timed out")):
+        r = client.invoke(FunctionName=name, Payload="{}", LogType="Tail")
+        assert r["StatusCode"] == 200 and r["FunctionError"] == "Unhandled", name
+        error = json.load(r["Payload"])
+        assert error["errorType"] == kind and words in error["errorMessage"], error
+    r = client.invoke(FunctionName="echo", Payload='{"version":"1"}')
+    assert "FunctionError" not in r
+
+
+@pytest.mark.parametrize("arguments, status, code", [
+    ({"FunctionName": "nobody"}, 404, "ResourceNotFoundException"),
+    ({"FunctionName": "echo:12"}, 404, "ResourceNotFoundException"),
+    ({"FunctionName": "echo", "InvocationType": "Later"}, 400, "InvalidParameterValueException"),
+    ({"FunctionName": "echo", "Payload": "{"}, 400, "InvalidRequestContentException"),
+    ({"FunctionName": "echo", "Payload": "{} x"}, 400, "InvalidRequestContentException"),
+    ({"FunctionName": "echo", "Payload": '"' + "x" * 6291456 + '"'}, 413,
+     "RequestTooLargeException"),
+    ({"FunctionName": "echo", "InvocationType": "Event", "Payload": '"' + "x" * 1048576 + '"'},
+     413, "RequestTooLargeException"),
+])
+def test_refusals(api, arguments, status, code):
+    p, client, _ = api(("echo", PYTHON + ["app.echo"]))
+    with pytest.raises(ClientError) as caught:
+        client.invoke(**arguments)
+    response = caught.value.response
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == status
+    assert response["Error"]["Code"] == code and response["Error"]["Message"]
+
+
+def test_throttled(api):
+    p, client, _ = api(("hang", COMMANDS["node"] + ["app.hang"],
+                        "    timeout_ms: 60000\n    queue_max: 1\n"), drain_ms=100)
+    for _ in range(2):  # one runs, one waits
+        assert client.invoke(FunctionName="hang", InvocationType="Event")["StatusCode"] == 202
+        wait_for(lambda: "START" in p.log())
+    with pytest.raises(ClientError) as caught:
+        client.invoke(FunctionName="hang")
+    assert caught.value.response["Error"]["Code"] == "TooManyRequestsException"
+    assert p.stop() == 0  # at the deadline of the drain the events are dropped, and named
+    assert len(p.log_events("invoke_event_dropped")) == 2
+
+
+def test_events(api, tmp_path):
+    marks = tmp_path / "marks"
+    p, client, _ = api(("mark", PYTHON + ["app.mark"], LONG), ("fail", PYTHON + ["app.fail"], LONG))
+    for n in range(3):
+        r = client.invoke(FunctionName="mark", InvocationType="Event",
+                          Payload=json.dumps({"file": str(marks), "text": f"{n}\n"}))
+        assert r["StatusCode"] == 202 and r["Payload"].read() == b""
+    wait_for(lambda: marks.exists() and marks.read_text() == "0\n1\n2\n")
+    # Fails twice, then does it.
+    client.invoke(FunctionName="mark", InvocationType="Event", Payload=json.dumps(
+        {"file": str(marks), "text": "late\n", "failures": 2, "counter": str(tmp_path / "n")}))
+    wait_for(lambda: marks.read_text().endswith("late\n"))
+    # Fails always: tried three times, then dropped with a line in the log.
+    client.invoke(FunctionName="fail", InvocationType="Event", Payload="{}")
+    wait_for(lambda: p.log_events("invoke_event_dropped"))
+    dropped = p.log_events("invoke_event_dropped")[0]
+    assert dropped["function"] == "fail" and dropped["attempts"] == 3
+    # What was accepted is done before the end.
+    client.invoke(FunctionName="mark", InvocationType="Event",
+                  Payload=json.dumps({"file": str(marks), "text": "last\n"}))
+    assert p.stop() == 0
+    assert marks.read_text().endswith("last\n")
+
+
+def test_other_requests(api):
+    p, client, port = api(("echo", PYTHON + ["app.echo"]))
+    for method, path, status in (("GET", "/2015-03-31/functions/echo/invocations", 405),
+                                 ("POST", "/2015-03-31/functions//invocations", 400),
+                                 ("POST", "/2015-03-31/functions/echo", 404), ("GET", "/", 404),
+                                 ("POST", "/2015-03-31/functions/%zz/invocations", 400)):
+        assert p.request(method, path, port=port).status == status, path
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:9001", "192.0.2.1:9001", "here", "unix:/tmp/x"])
+def test_loopback_only(address):
+    r = check(f"invoke: {address}\n" + GOOD)
+    assert r.returncode == 2 and "-:1:9: invoke: expected 127.0.0.1:port" in r.stderr
