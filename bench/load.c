@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { EXIT_GOOD, EXIT_FAILED, EXIT_USAGE };
 
@@ -51,6 +52,9 @@ static int check_files(void) {
         if (f) {
             fclose(f);
         }
+    }
+    if (bench.options.ca_file && access(bench.options.ca_file, R_OK)) {
+        return say(bench.options.ca_file, strerror(errno));
     }
     if (bench.options.compare) {
         if (load_file_read(bench.options.compare, &bench.older)) {

@@ -42,6 +42,28 @@ static void put_field(struct buffer *b, struct slice name, struct slice value) {
     put(b, SLICE("\r\n"));
 }
 
+/* Alone first, so that what is said of a bad one names it and not what follows it. */
+static int check_template(const char *what, struct slice text) {
+    char reason[LOAD_TEMPLATE_REASON_MAX];
+    struct load_template t;
+    if (load_template_parse(&t, text, LOAD_TEMPLATE_PATH, reason)) {
+        return wrong(what, reason);
+    }
+    load_template_fini(&t);
+    return 0;
+}
+
+static int check_templates(const struct load_options *o) {
+    int error = check_template("URL", o->path);
+    if (!error && o->verify_path) {
+        error = check_template("--verify-path", slice_cstr(o->verify_path));
+    }
+    for (size_t i = 0; i < o->header_count && !error; i++) {
+        error = check_template("--header", o->headers[i].value);
+    }
+    return error;
+}
+
 static int init_head(struct load_request *r, const struct load_options *o, enum head_of which) {
     char reason[LOAD_TEMPLATE_REASON_MAX];
     struct buffer b = {0};
@@ -69,7 +91,7 @@ static int init_head(struct load_request *r, const struct load_options *o, enum 
     }
     int error = load_template_parse(&r->head, buffer_slice(&b), LOAD_TEMPLATE_PATH, reason);
     buffer_fini(&b);
-    return error ? wrong(verify ? "--verify-path" : "URL or --header", reason) : 0;
+    return error ? wrong("templates", reason) : 0;
 }
 
 /* ---- the body ---- */
@@ -123,7 +145,7 @@ int load_request_init(struct load_request *r, const struct load_options *o, uint
     if (load_template_parse(&r->body, slice_cstr(o->body), LOAD_TEMPLATE_BODY, reason)) {
         return wrong("--body", reason);
     }
-    if (init_head(r, o, HEAD_OF_REQUEST)) {
+    if (check_templates(o) || init_head(r, o, HEAD_OF_REQUEST)) {
         return ERR_INVALID;
     }
     make_whole(r);
