@@ -46,7 +46,7 @@ static const struct row rows[] = {
             server.refused),
     COUNTER("http_timeouts_total", "Client connections that were too slow.", NULL,
             server.timeouts),
-    COUNTER("http_refused_early_total", "503 before the body was read.", NULL,
+    COUNTER("http_refused_early_total", "503 before the body was looked at.", NULL,
             gateway.refused_early),
     COUNTER("http_client_left_total", "Clients that left before their answer.", NULL,
             gateway.abandoned),

@@ -66,7 +66,8 @@ struct gateway_options {
 };
 
 struct gateway;
-/* Aborts when memory is out. Options are copied; what they point to must outlive it. */
+/* Aborts when memory is out. Options are copied; what they point to must outlive it. Routes
+ * added later are served, but counted as none. */
 struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
                             const struct gateway_options *options);
 /* Give these and the gateway as owner to server_new. */
@@ -75,7 +76,7 @@ void gateway_free(struct gateway *g);
 
 struct gateway_counts {
     uint64_t answers[6];    /* by status class: answers[2] = 2xx */
-    uint64_t refused_early; /* 503 before the body was read */
+    uint64_t refused_early; /* 503 before a body was looked at */
     uint64_t abandoned;     /* the client left before its answer */
 };
 void gateway_count(const struct gateway *g, struct gateway_counts *out);

@@ -169,6 +169,17 @@ static void early_refusal(void **state) {
     assert_int_equal(head("POST", "/prod/music", 1, &limit), 503);
     assert_int_equal(head("POST", "/prod/music?x=1", 1, &limit), 503);
     assert_int_equal(head("POST", "/prod/read", 1, &limit), 0); /* needs no pipeline */
+    struct fake_request *brief = fake_request("POST", "/prod/music", "{}");
+    brief->r.http.has_body = 1;
+    brief->r.http.content_length = 2;
+    assert_int_equal(gateway_server_events.on_head(gateway, &brief->r.http, &limit), 0);
+    brief->events = &gateway_server_events;
+    brief->owner = gateway;
+    gateway_server_events.on_request(gateway, &brief->r);
+    assert_int_equal(brief->status, 503);
+    assert_string_equal(brief->fields, "Retry-After: 1\n");
+    assert_string_equal(brief->reason, "busy");
+    fake_request_free(brief);
     assert_int_equal(head("POST", "/prod/music", 0, &limit), 0);
     assert_int_equal(head("POST", "/music", 1, &limit), 0); /* 404 later */
     assert_int_equal(head("POST", "/prod/%zz", 1, &limit), 0);
@@ -178,7 +189,7 @@ static void early_refusal(void **state) {
     assert_int_equal(head("POST", "/prod/read", 1, &limit), 503); /* invocations are full */
     struct gateway_counts counts;
     gateway_count(gateway, &counts);
-    assert_int_equal(counts.refused_early, 3);
+    assert_int_equal(counts.refused_early, 4);
     struct penstock_invocation *first = ((struct lambda_event *)a->r.owner_data)->invocation;
     struct penstock_invocation *second = ((struct lambda_event *)b->r.owner_data)->invocation;
     penstock_respond_message(first, 200, "ok", NULL);
