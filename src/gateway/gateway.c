@@ -9,6 +9,8 @@
 
 /* What a load balancer of AWS logs for a client that closed before its answer. */
 #define STATUS_CLIENT_LEFT 460
+/* A body announced as longer is not waited for when the request will be refused. */
+#define SHORT_BODY_BYTES 65536
 
 struct gateway {
     struct loop *loop;
@@ -76,6 +78,12 @@ static int strip_stage(const struct gateway *g, struct slice *path) {
 
 /* ---- before the body is read ---- */
 
+/* A refusal that does not wait for the body costs the connection, and the client a handshake:
+ * in an overload that is more than to take a short body in, unread. */
+static int is_short(const struct http_request *head) {
+    return head->content_length > 0 && head->content_length <= SHORT_BODY_BYTES;
+}
+
 static unsigned on_head(void *owner, const struct http_request *head, size_t *body_limit) {
     struct gateway *g = owner;
     struct url_target target;
@@ -88,7 +96,7 @@ static unsigned on_head(void *owner, const struct http_request *head, size_t *bo
     if (h == NULL) {
         return 0;
     }
-    if (lambda_busy(g->lambda, h)) {
+    if (lambda_busy(g->lambda, h) && !is_short(head)) {
         g->counts.refused_early++;
         return 503;
     }
@@ -105,6 +113,17 @@ static void refuse(struct server_request *r, unsigned status, const char *reason
                                               .content_type = SLICE("application/json"),
                                               .body = server_error_body(status),
                                               .reason = reason});
+}
+
+static void refuse_busy(struct gateway *g, struct server_request *r) {
+    static const struct http_header retry = {{"Retry-After", 11}, {"1", 1}};
+    g->counts.refused_early++;
+    server_respond(r, &(struct server_answer){.status = 503,
+                                              .content_type = SLICE("application/json"),
+                                              .headers = &retry,
+                                              .header_count = 1,
+                                              .body = server_error_body(503),
+                                              .reason = "busy"});
 }
 
 static void refuse_method(struct server_request *r, unsigned allowed) {
@@ -214,6 +233,15 @@ static unsigned read_request(const struct gateway *g, struct server_request *r,
     return error != 0 ? 400 : 0;
 }
 
+static void serve(struct gateway *g, struct server_request *r,
+                  const struct gateway_match *match, struct lambda_event *event) {
+    if (lambda_busy(g->lambda, match->target)) {
+        refuse_busy(g, r);
+    } else {
+        lambda_invoke(g->lambda, match->target, r, event);
+    }
+}
+
 static void on_request(void *owner, struct server_request *r) {
     struct gateway *g = owner;
     r->owner_data = NULL;
@@ -236,7 +264,7 @@ static void on_request(void *owner, struct server_request *r) {
     } else if (status != 0) {
         refuse(r, status, reason);
     } else {
-        lambda_invoke(g->lambda, match.target, r, event);
+        serve(g, r, &match, event);
     }
 }
 

@@ -76,7 +76,7 @@ void gateway_free(struct gateway *g);
 
 struct gateway_counts {
     uint64_t answers[6];    /* by status class: answers[2] = 2xx */
-    uint64_t refused_early; /* 503 before the body was read */
+    uint64_t refused_early; /* 503 before a body was looked at */
     uint64_t abandoned;     /* the client left before its answer */
 };
 void gateway_count(const struct gateway *g, struct gateway_counts *out);
