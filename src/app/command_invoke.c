@@ -197,10 +197,13 @@ static int run_service(struct config *c, struct lambda_handler *handler, const c
      * again. */
     int started = pthread_create(&thread, NULL, client_main, client) == 0;
     int code = started ? service_run(c) : EXIT_FAILED;
-    if (code == EXIT_GOOD) {
-        (void)pthread_join(thread, NULL);
-        code = client->code;
+    if (code != EXIT_GOOD && started) { /* nobody will ever answer it */
+        (void)pthread_cancel(thread);
     }
+    if (started) {
+        (void)pthread_join(thread, NULL);
+    }
+    code = code == EXIT_GOOD ? client->code : code;
     (void)unlink(text + strlen("unix:"));
     (void)rmdir(folder);
     return code;

@@ -61,7 +61,7 @@ static int run_logged(const struct arguments *args,
     }
     code = run(args, config);
     log_stop();
-    if (code == EXIT_GOOD) {
+    if (code == EXIT_GOOD || run == command_invoke) {
         config_free(config);
     }
     return code;
