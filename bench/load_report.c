@@ -65,6 +65,18 @@ static void print_latencies(const struct histogram *h) {
     print_latency("max", h->max);
 }
 
+/* In an overload the mixture of both says nothing. */
+static void print_classes(const struct load_stats *s) {
+    if (s->refused.count > 0 && s->accepted.count > 0) {
+        printf("  accepted   %12.3f ms p50, %.3f ms p99\n",
+               (double)histogram_quantile(&s->accepted, 0.5) / 1e6,
+               (double)histogram_quantile(&s->accepted, 0.99) / 1e6);
+        printf("  refused    %12.3f ms p50, %.3f ms p99\n",
+               (double)histogram_quantile(&s->refused, 0.5) / 1e6,
+               (double)histogram_quantile(&s->refused, 0.99) / 1e6);
+    }
+}
+
 static void print_counts(const struct load_stats *s) {
     for (unsigned i = 0; i < LOAD_STATUSES; i++) {
         if (s->statuses[i]) {
@@ -138,6 +150,7 @@ void load_report_print(const struct load_report *r) {
     print_head(r);
     printf("  %-10s %12.0f /s  (%" PRIu64 " answered)\n", "rate", result->rate, s->answered);
     print_latencies(&s->latency);
+    print_classes(s);
     print_counts(s);
     print_bytes("sent", s->bytes_sent, result->seconds);
     print_bytes("received", s->bytes_received, result->seconds);

@@ -38,20 +38,25 @@ static void put_head(FILE *f, const struct load_report *r) {
             o->poisson ? "poisson" : "constant", (double)o->warmup_ns / 1e9);
 }
 
+static void put_latency(FILE *f, const char *name, const struct histogram *h) {
+    fprintf(f,
+            "\"%s\":{\"min\":%.3f,\"mean\":%.3f,\"p50\":%.3f,\"p90\":%.3f,"
+            "\"p99\":%.3f,\"p99_9\":%.3f,\"max\":%.3f},",
+            name, (double)h->min / 1e3, histogram_mean(h) / 1e3,
+            (double)histogram_quantile(h, 0.5) / 1e3, (double)histogram_quantile(h, 0.9) / 1e3,
+            (double)histogram_quantile(h, 0.99) / 1e3,
+            (double)histogram_quantile(h, 0.999) / 1e3, (double)h->max / 1e3);
+}
+
 static void put_counts(FILE *f, const struct load_report *r) {
     const struct load_result *result = r->result;
     const struct load_stats *s = &result->stats;
     const char *comma = "";
     fprintf(f, "\"seconds\":%.6f,\"rate\":%.3f,\"answered\":%" PRIu64 ",", result->seconds,
             result->rate, s->answered);
-    fprintf(f,
-            "\"latency_us\":{\"min\":%.3f,\"mean\":%.3f,\"p50\":%.3f,\"p90\":%.3f,"
-            "\"p99\":%.3f,\"p99_9\":%.3f,\"max\":%.3f},",
-            (double)s->latency.min / 1e3, histogram_mean(&s->latency) / 1e3,
-            (double)histogram_quantile(&s->latency, 0.5) / 1e3,
-            (double)histogram_quantile(&s->latency, 0.9) / 1e3,
-            (double)histogram_quantile(&s->latency, 0.99) / 1e3,
-            (double)histogram_quantile(&s->latency, 0.999) / 1e3, (double)s->latency.max / 1e3);
+    put_latency(f, "latency_us", &s->latency);
+    put_latency(f, "accepted_us", &s->accepted);
+    put_latency(f, "refused_us", &s->refused);
     fprintf(f, "\"statuses\":{");
     for (unsigned i = 0; i < LOAD_STATUSES; i++) {
         if (s->statuses[i]) {

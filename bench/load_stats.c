@@ -27,6 +27,8 @@ uint64_t load_stats_refused(const struct load_stats *s) {
 
 void load_stats_merge(struct load_stats *into, const struct load_stats *from) {
     histogram_merge(&into->latency, &from->latency);
+    histogram_merge(&into->accepted, &from->accepted);
+    histogram_merge(&into->refused, &from->refused);
     for (unsigned i = 0; i < LOAD_STATUSES; i++) {
         into->statuses[i] += from->statuses[i];
     }
@@ -78,7 +80,9 @@ void load_recorder_answer(struct load_recorder *r, const struct load_answer *a) 
         return;
     }
     advance(r, a->done_ns);
-    histogram_record(&r->interval, a->done_ns > a->origin_ns ? a->done_ns - a->origin_ns : 0);
+    uint64_t took_ns = a->done_ns > a->origin_ns ? a->done_ns - a->origin_ns : 0;
+    histogram_record(&r->interval, took_ns);
+    histogram_record(a->status < 400 ? &s->accepted : &s->refused, took_ns);
     s->answered++;
     s->answered_in_time += a->done_ns <= r->end_ns;
     s->statuses[a->status < LOAD_STATUSES ? a->status : 0]++;

@@ -27,7 +27,9 @@ extern const char *const load_error_names[LOAD_ERRORS];
 #define LOAD_REASON_MAX 192
 
 struct load_stats {
-    struct histogram latency; /* of what was answered */
+    struct histogram latency;  /* of what was answered */
+    struct histogram accepted; /* ... with a status below 400 */
+    struct histogram refused;  /* ... and with one from there up */
     uint64_t statuses[LOAD_STATUSES];
     uint64_t errors[LOAD_ERRORS];
     char reasons[LOAD_ERRORS][LOAD_REASON_MAX]; /* of the first of its kind */
