@@ -304,7 +304,7 @@ static enum load_options_result check_ramp(struct load_options *o) {
     if (o->ramp && o->count) {
         return wrong("has no meaning for a ramp", "--count");
     }
-    if (o->ramp && !o->rate) {
+    if (o->ramp && o->rate == 0) {
         o->rate = 1000;
     }
     if (o->ramp && !o->warmup_ns) {

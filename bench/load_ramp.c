@@ -10,18 +10,38 @@
 #define NARROW   1.05 /* between the best that held and the least that did not */
 #define REACHED  0.98
 
+static int held_once(const struct load_ramp *r, double asked) {
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->steps[i].held && r->steps[i].asked == asked) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* It did not hold, and nobody has looked twice. */
+static int to_be_repeated(const struct load_ramp *r) {
+    if (r->count == 0 || r->steps[r->count - 1].held) {
+        return 0;
+    }
+    return r->count == 1 || r->steps[r->count - 2].asked != r->steps[r->count - 1].asked;
+}
+
 double load_ramp_next(const struct load_ramp *r, double first) {
     double held = 0, broke = 0;
     for (size_t i = 0; i < r->count; i++) {
-        const struct load_ramp_step *s = &r->steps[i];
-        if (s->held && s->asked > held) {
-            held = s->asked;
-        } else if (!s->held && (broke == 0 || s->asked < broke)) {
-            broke = s->asked;
+        double asked = r->steps[i].asked;
+        if (!held_once(r, asked)) {
+            broke = broke == 0 || asked < broke ? asked : broke;
+        } else if (asked > held) {
+            held = asked;
         }
     }
     if (r->count == LOAD_RAMP_STEPS) {
         return 0;
+    }
+    if (to_be_repeated(r)) {
+        return r->steps[r->count - 1].asked;
     }
     if (broke == 0) {
         return held == 0 ? first : held * 2 <= RATE_MAX ? held * 2 : 0;

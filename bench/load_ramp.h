@@ -1,12 +1,13 @@
 /* --ramp: the highest rate that holds a p99. Doubles the rate until a step does not hold, then
  * halves the interval until it is narrow. A step holds when it reached its rate, its p99 is not
- * above the target, and no more requests failed than allowed. */
+ * above the target, and no more requests failed than allowed; one that does not is tried a
+ * second time before that counts, so that a hiccup of the machine does not end the search. */
 #ifndef BENCH_LOAD_RAMP_H
 #define BENCH_LOAD_RAMP_H
 
 #include "load_run.h"
 
-#define LOAD_RAMP_STEPS 40
+#define LOAD_RAMP_STEPS 60
 
 struct load_ramp_step {
     double asked;

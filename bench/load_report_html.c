@@ -210,13 +210,16 @@ static void write_summary(const struct page *page, FILE *f) {
     fprintf(f, "</table>\n");
 }
 
-/* Statuses and errors: an object of counts. */
+/* Statuses and errors: an object of counts, most of which may be 0. */
 static void write_counts(struct slice run, const char *member, const char *title, FILE *f) {
     struct load_json j = load_json_each(load_json_member(run, member));
     struct slice name, value;
-    fprintf(f, "<table>\n<tr><th>%s</th><th>this run</th></tr>\n", title);
+    int any = 0;
     while (load_json_next(&j, &name, &value)) {
         if (load_json_number(value, 0) > 0 && name.len >= 2) {
+            if (!any++) {
+                fprintf(f, "<table>\n<tr><th>%s</th><th>this run</th></tr>\n", title);
+            }
             fprintf(f, "<tr><th>");
             put_escaped(f, slice_of(name.ptr + 1, name.len - 2));
             fprintf(f, "</th>");
@@ -224,7 +227,9 @@ static void write_counts(struct slice run, const char *member, const char *title
             fprintf(f, "</tr>\n");
         }
     }
-    fprintf(f, "</table>\n");
+    if (any) {
+        fprintf(f, "</table>\n");
+    }
 }
 
 static const char style[] =
@@ -244,7 +249,8 @@ static const char style[] =
     "table{border-collapse:collapse;margin:1em 0}td,th{padding:.15em .9em .15em 0;"
     "text-align:left;font-weight:normal}td{text-align:right;font-variant-numeric:tabular-nums}"
     "\n"
-    "tr:first-child th{font-weight:bold}.tables{display:flex;flex-wrap:wrap;gap:0 3em}"
+    "tr:first-child "
+    "th{font-weight:bold}.tables{display:flex;flex-wrap:wrap;align-items:flex-start;gap:0 3em}"
     ".note{border-left:3px solid var(--d);padding-left:.8em}\n";
 
 static void write_head(const struct page *page, FILE *f) {
@@ -265,7 +271,7 @@ static void write_head(const struct page *page, FILE *f) {
     if (number_at(run, "asked_rate") > 0) {
         fprintf(f, ", %.0f/s asked", number_at(run, "asked_rate"));
     }
-    fprintf(f, " &middot; %.0f connections, %.0f threads, pipeline %.0f &middot; %.2f s</p>\n",
+    fprintf(f, " &middot; connections %.0f, threads %.0f, pipeline %.0f &middot; %.2f s</p>\n",
             number_at(run, "connections"), number_at(run, "threads"),
             number_at(run, "pipeline"), number_at(run, "seconds"));
     if (number_at(load_json_member(run, "tool_cost"), "busiest_thread") > LOAD_BOTTLENECK) {

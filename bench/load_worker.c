@@ -195,7 +195,7 @@ void load_worker_connect_failed(struct load_worker *w, uint64_t took_ns) {
 /* A run that ends by its count alone must not wait for answers that no longer come. */
 void load_worker_failed(struct load_worker *w) {
     if (w->plan->end_ns == UINT64_MAX && !w->stopping &&
-        loop_now_ns(&w->loop) > w->answered_ns + w->plan->timeout_ns) {
+        loop_now_ns(&w->loop) > w->answered_ns + LOAD_DOWN_TRIES * w->plan->timeout_ns) {
         give_up(w);
     }
 }

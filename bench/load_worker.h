@@ -22,7 +22,8 @@
 
 /* A connection that failed rests so long. */
 #define LOAD_REST_MS 100u
-/* So often each must have failed, with none ever open, before the target counts as down. */
+/* So often each must have failed, with none ever open, before the target counts as down; a run
+ * without an end of its own gives up after so many time-outs without any answer, too. */
 #define LOAD_DOWN_TRIES 3u
 
 struct load_target {

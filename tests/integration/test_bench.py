@@ -260,6 +260,39 @@ def test_latency_is_the_targets(sink, tmp_path):
     assert abs(latency["mean"] * result["rate"] / 1e6 - 8) < 1.2  # Little's law
 
 
+@pytest.mark.skipif(not shutil.which("wrk"), reason="no wrk")
+def test_percentiles_agree_with_wrk(sink, tmp_path):
+    s = sink("--plain", "--latency-ms", "3-30")
+    lua = tmp_path / "put.lua"
+    lua.write_text("""wrk.method = "POST"
+        wrk.headers["X-Amz-Target"] = "DynamoDB_20120810.PutItem"
+        wrk.body = '{"TableName":"T","Item":{"id":{"S":"a"}}}'""")
+    out = subprocess.run(["wrk", "-t1", "-c32", "-d3s", "--latency", "-s", str(lua), s.url],
+                         capture_output=True, text=True, check=True).stdout
+    result, _ = measured(tmp_path, "-c", 32, "-d", 3, *PUT, s.url)
+    for name, theirs in re.findall(r"(50|75|90|99)%\s+([\d.]+)ms", out):
+        if f"p{name}" in result["latency_us"]:
+            assert abs(result["latency_us"][f"p{name}"] / 1e3 / float(theirs) - 1) < 0.1, out
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
+    assert result["rate"] > 0.9 * rate
+
+
+def test_connects_where_told(tmp_path):
+    path = tmp_path / "sink.sock"
+    process = subprocess.Popen([str(SINK), "--listen", f"unix:{path}", "--plain", "--threads", "1",
+                                "--table", "T:id"], stdout=subprocess.DEVNULL)
+    try:
+        while not path.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.3)
+        result, _ = measured(tmp_path, "-n", 100, "--connect", f"unix:{path}", *PUT,
+                             "http://nowhere.invalid/")
+        assert result["statuses"] == {"200": 100}
+    finally:
+        stop(process)
+
+
 def test_json_has_everything(sink, tmp_path):
     s = sink("--plain")
     result, out = measured(tmp_path, "-d", 1, "-c", 4, "--pid", s.process.pid, *PUT, s.url)
@@ -288,21 +321,24 @@ def test_json_has_everything(sink, tmp_path):
 def test_the_tool_admits_to_be_the_bottleneck(tmp_path, sink):
     """Bodies of many placeholders, and a target whose answers come at once: its thread is full."""
     s = sink("--plain", "--threads", "2")
-    body = "{{uuid}}" + "".join("{{key zipf 1000000 %d}}" % i for i in range(1, 90))
-    result, out = measured(tmp_path, "-d", 2, "-c", 16, "--pipeline", 16, "-t", 1, "-b", body,
-                           "--allow-errors", 100, s.url)
-    if result["tool_cost"]["busiest_thread"] <= 0.9:
-        pytest.skip("this machine gave the tool too little of a CPU")
-    assert "The tool itself is the bottleneck" in out
+    body = "{{uuid}}" + "".join("{{key zipf 1000000 0.99 %d}}" % i for i in range(900))
+    for _ in range(3):  # on a busy machine it may not get its CPU
+        result, out = measured(tmp_path, "-d", 1, "-c", 16, "--pipeline", 16, "-t", 1, "-b", body,
+                               "--allow-errors", 100, s.url)
+        if result["tool_cost"]["busiest_thread"] > 0.9:
+            assert "The tool itself is the bottleneck" in out and result["tool_cost"]["bottleneck"]
+            return
+        assert "bottleneck" not in out
+    pytest.skip("this machine gave the tool too little of a CPU")
 
 
 def test_ramp_finds_the_capacity(sink, tmp_path):
     """Two connections, 10 ms each: 200 a second."""
     s = sink("--plain", "--latency-ms", "10")
-    result, out = measured(tmp_path, "--ramp", "--p99", "60", "-r", 50, "-d", 1, "-w", "200ms",
+    result, out = measured(tmp_path, "--ramp", "--p99", "100", "-r", 50, "-d", 1, "-w", "200ms",
                            "-c", 2, "--timeout", 1, *PUT, s.url, timeout=120)
     ramp = result["ramp"]
-    assert 100 <= ramp["best_rate"] <= 215, ramp
+    assert 90 <= ramp["best_rate"] <= 215, ramp
     assert any(not step["held"] for step in ramp["steps"])
     assert result["asked_rate"] == ramp["best_rate"] and "highest rate that holds" in out
 
@@ -348,7 +384,8 @@ def hang_up(connection):
 def test_a_broken_target_is_counted_and_ends(target, tmp_path, loop, kind, behaviour):
     t = target(**behaviour)
     begin = time.monotonic()
-    result, out = measured(tmp_path, "-d", 1, "-c", 3, "--timeout", "600ms", *loop, t.url, code=1)
+    result, out = measured(tmp_path, "-d", "500ms", "-c", 3, "--timeout", "300ms", *loop, t.url,
+                           code=1)
     assert time.monotonic() - begin < 8
     assert result["errors"][kind] > 0 and result["answered"] == 0, result["errors"]
     assert re.search(rf"^\s+{kind}\s+{result['errors'][kind]}  \S", out, re.M), out
