@@ -65,6 +65,7 @@ static void load(struct dynamodb *d, struct batch *b) {
             return;
         }
         bytes += coalescer_wire_bytes(op);
+        shed_left(&lane->shed, d->now_ns - op->ready_ns, d->now_ns);
         op_move(d, op, OP_FLYING);
         op->batch = b;
         b->ops[b->count++] = op;

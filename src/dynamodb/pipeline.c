@@ -139,6 +139,20 @@ static int find_key(struct dynamodb *d, const struct table *t, const struct op_r
     return model_item_key(t->schema, request->item, &d->keys, key) ? ERR_INVALID : 0;
 }
 
+static int admits(struct dynamodb *d, struct table *t, const struct op_request *request) {
+    enum lane_name name = lane_of(d, request);
+    struct lane *lane = &t->lanes[name];
+    if (!has_key(request->kind) || !shed_overloaded(&lane->shed, d->now_ns)) {
+        return 1;
+    }
+    size_t in_flight = table_in_flight(t, name), limit = table_limiter(t, name)->limit;
+    size_t places = d->port->free_places(d->port);
+    size_t allowed = limit > in_flight ? limit - in_flight : 0;
+    size_t at_once = (places < allowed ? places : allowed) *
+                     (name == LANE_COALESCED ? d->options.batch_items : 1);
+    return shed_admits(&lane->shed, lane->ready.count, at_once, lane->flying.count);
+}
+
 int dynamodb_submit(struct dynamodb *d, const struct op_request *request) {
     ASSERT(request->done && request->kind != OP_BATCH_WRITE_ITEM);
     size_t bytes = request->item.len + request->extra.len + request->body.len;
@@ -151,6 +165,10 @@ int dynamodb_submit(struct dynamodb *d, const struct op_request *request) {
     }
     struct table *t = container_of(found, struct table, node);
     struct slice key;
+    d->now_ns = d->port->now_ns(d->port);
+    if (!admits(d, t, request)) {
+        return ERR_BUSY;
+    }
     int error = find_key(d, t, request, &key);
     if (error) {
         return error;
@@ -159,7 +177,6 @@ int dynamodb_submit(struct dynamodb *d, const struct op_request *request) {
     if (!op) {
         return ERR_BUSY;
     }
-    d->now_ns = d->port->now_ns(d->port);
     op->table = t;
     op->lane = (uint8_t)lane_of(d, request);
     op->invocation = rng_u64(&d->port->rng);

@@ -8,11 +8,13 @@
 #include "base/map.h"
 #include "dynamodb/limiter.h"
 #include "dynamodb/op.h"
+#include "dynamodb/shed.h"
 
 struct lane {
     struct list ready;   /* ops that may leave, longest waiting first */
     struct list flying;  /* ops in a batch */
     struct list batches; /* and those batches */
+    struct shed shed;    /* of those that are ready */
 };
 
 struct table {
