@@ -251,8 +251,8 @@ static void access_lines(void **state) {
         "\"bytes\":16,\"duration_us\":",
         "\"path\":\"/none\",\"ip\":\"203.0.113.7\",\"status\":404,",
         "\"reason\":\"no_route\"}\n",
-        "\"event\":\"request\",\"status\":400,\"bytes\":25,\"duration_us\":0,\"reason\":\"obs_"
-        "fold\"}\n",
+        ("\"event\":\"request\",\"status\":400,\"bytes\":25,\"duration_us\":0,"
+         "\"reason\":\"obs_fold\"}\n"),
         "\"route_key\":\"PUT /wait\",\"ip\":\"203.0.113.7\",\"status\":460,\"bytes\":0,",
         "\"reason\":\"client_left\"}\n",
     };
