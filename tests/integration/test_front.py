@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import tempfile
+import time
 
 import pytest
 
@@ -102,7 +103,12 @@ def test_limits_come_from_the_file(penstock, dynoxide):
 def test_every_answer_and_log_line_share_an_id(doors):
     r = doors.request("POST", "/music", b"not json")
     assert r.status == 400
-    lines = [x for x in doors.log_events("request") if x["request_id"] == r.headers["x-amzn-requestid"]]
+    lines = []
+    end = time.monotonic() + 20  # the log has a writer thread of its own
+    while not lines and time.monotonic() < end:
+        lines = [x for x in doors.log_events("request")
+                 if x["request_id"] == r.headers["x-amzn-requestid"]]
+        time.sleep(0.05)
     assert len(lines) == 1 and lines[0]["status"] == 400 and lines[0]["path"] == "/music"
     assert "not json" not in doors.log()
     assert json.loads(r.body)["message"]
