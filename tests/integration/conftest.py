@@ -286,8 +286,8 @@ class Penstock:
 
     def log_events(self, event):
         found = []
-        for line in self.log().splitlines():
-            if line.startswith("{"):
+        for line in self.log().splitlines(keepends=True):
+            if line.startswith("{") and line.endswith("\n"):  # the last one may be half written
                 entry = json.loads(line)
                 if entry.get("event") == event:
                     found.append(entry)
