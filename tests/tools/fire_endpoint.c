@@ -7,7 +7,8 @@
  * there no client can guard against.
  *
  * Prints its odds at the start, and at SIGTERM how often each fault struck; the record of what
- * was applied goes to --record. SIGUSR1 calms it: no more faults. */
+ * was applied goes to --record. SIGUSR1 calms it: no more faults. SIGUSR2 begins or ends a
+ * storm that throttles everything. */
 #include "aws/crc32.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -89,7 +90,7 @@ struct endpoint {
     struct rng rng;
     struct slab connections;
     struct list open;
-    uv_signal_t stop_signal, calm_signal;
+    uv_signal_t stop_signal, calm_signal, storm_signal;
     const char *record;
     unsigned odds[FAULTS];
     uint64_t struck[FAULTS];
@@ -483,6 +484,12 @@ static void on_calm(uv_signal_t *signal, int number) {
     e.storm_until_ns = 0;
 }
 
+static void on_storm(uv_signal_t *signal, int number) {
+    (void)signal;
+    (void)number;
+    e.storm_until_ns = e.storm_until_ns == UINT64_MAX ? 0 : UINT64_MAX;
+}
+
 static int wrong(const char *argument) {
     fprintf(stderr,
             "usage: fire_endpoint --listen ADDRESS:PORT [--certificate FILE --key FILE]\n"
@@ -547,6 +554,8 @@ static int start(const struct options *o) {
     stream_hub_init(&e.hub, &e.loop);
     uv_signal_init(&e.loop.uv, &e.stop_signal);
     uv_signal_init(&e.loop.uv, &e.calm_signal);
+    uv_signal_init(&e.loop.uv, &e.storm_signal);
+    uv_signal_start(&e.storm_signal, on_storm, SIGUSR2);
     uv_signal_start(&e.stop_signal, on_stop, SIGTERM);
     uv_signal_start(&e.calm_signal, on_calm, SIGUSR1);
     return listener_start(&e.listener, &e.loop, fd, on_accept, &e) ? 1 : 0;
@@ -559,6 +568,7 @@ static void finish(void) {
     }
     uv_close((uv_handle_t *)&e.stop_signal, NULL);
     uv_close((uv_handle_t *)&e.calm_signal, NULL);
+    uv_close((uv_handle_t *)&e.storm_signal, NULL);
     loop_run(&e.loop);
     stream_hub_fini(&e.hub);
     loop_fini(&e.loop);
