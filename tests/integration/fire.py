@@ -256,7 +256,8 @@ def run(folder, seed, ops, authority=None, percent=100):
         clients = subprocess.run(command, capture_output=True, text=True)
         seconds = time.monotonic() - started
         if clients.returncode != 0:
-            wrong.append(f"clients: {clients.stdout}{clients.stderr}")
+            wrong.append(f"clients ended with {clients.returncode}: "
+                         f"{clients.stdout}{clients.stderr}")
         if m["terminate"]:  # a second signal would end it at once
             p.process.wait(60)
     finally:
@@ -264,6 +265,8 @@ def run(folder, seed, ops, authority=None, percent=100):
         told = endpoint.stop()
     if code != 0:
         wrong.append(f"penstock ended with {code}: {p.log()[-3000:]}")
+    if not record.exists():
+        return wrong, f"seed {seed}: the clients wrote no record", told
     asked = read_ops(record)
     applied = read_record(endpoint.record)
     wrong += check(asked, applied)

@@ -23,7 +23,7 @@
 #define BODY_MAX     (1u << 20)
 #define PATIENCE_MS  35000 /* longer than any request may take */
 #define RECONNECT_MS 20
-#define REFUSED_MS   100 /* rest after a refusal that closed the connection */
+#define REFUSED_MS   200 /* rest after a refusal */
 
 struct connection {
     struct stream stream;
@@ -32,7 +32,8 @@ struct connection {
     struct fire_writer writer;
     struct fire_request asked[DEPTH_MAX]; /* a ring */
     unsigned first, count, depth;
-    uint8_t open, closing, leaving, last, refused, over;
+    unsigned room; /* of the depth: halved by a refusal, won back answer by answer */
+    uint8_t open, closing, closed, leaving, last, resting, over;
 };
 
 struct options {
@@ -117,8 +118,8 @@ static void ask(struct connection *c) {
 }
 
 static void ask_on(struct connection *c) {
-    while (c->open && !c->closing && !c->leaving && !c->last && c->count < c->depth &&
-           has_work()) {
+    while (c->open && !c->closing && !c->leaving && !c->last && !c->resting &&
+           c->count < c->room && has_work()) {
         ask(c);
     }
     if (c->count == 0 && !has_work() && !c->closing) {
@@ -137,7 +138,13 @@ static void on_response(struct connection *c) {
     c->first = (c->first + 1) % DEPTH_MAX;
     c->count--;
     c->last = !r->keep_alive;
-    c->refused = c->last && r->status >= 429;
+    if (r->status != 503 && r->status != 429) {
+        c->room += c->room < c->depth && rng_below(&f.rng, 8) == 0;
+    } else if (!c->resting) {
+        c->resting = 1;
+        c->room = c->room > 1 ? c->room / 2 : 1;
+        timer_start(&c->pause, REFUSED_MS + rng_below(&f.rng, REFUSED_MS));
+    }
     f.answers++;
 }
 
@@ -178,7 +185,13 @@ static void on_data(struct stream *s, char *data, size_t len) {
 /* ---- connections ---- */
 
 static void on_pause(struct timer *t) {
-    open_connection(container_of(t, struct connection, pause));
+    struct connection *c = container_of(t, struct connection, pause);
+    c->resting = 0;
+    if (c->closed) {
+        open_connection(c);
+    } else {
+        ask_on(c);
+    }
 }
 
 static void on_open(struct stream *s, int error) {
@@ -207,18 +220,20 @@ static void on_drain(struct stream *s) {
 static void on_close(struct stream *s) {
     struct connection *c = connection_of(s);
     http_response_parser_free(c->parser);
+    c->closed = 1;
     if (!has_work() || (f.terminating && !c->open)) {
+        timer_stop(&c->pause);
         maybe_finish(c);
         return;
     }
     fire_writer_renew(&c->writer);
-    timer_start(&c->pause, c->refused ? REFUSED_MS : c->open ? 0 : RECONNECT_MS);
+    timer_start(&c->pause, c->resting ? REFUSED_MS : c->open ? 0 : RECONNECT_MS);
 }
 
 static const struct stream_events events = {on_open, on_data, on_end, on_drain, on_close};
 
 static void open_connection(struct connection *c) {
-    c->open = c->closing = c->leaving = c->last = c->refused = 0;
+    c->open = c->closing = c->leaving = c->last = c->closed = 0;
     c->parser = http_response_parser_new(HEAD_MAX, BODY_MAX);
     ASSERT(c->parser);
     stream_init(&c->stream, &f.hub, &events);
@@ -298,6 +313,7 @@ static int start(void) {
     for (size_t i = 0; i < f.options.connections; i++) {
         struct connection *c = &f.connections[i];
         c->depth = depths[rng_below(&f.rng, sizeof depths / sizeof depths[0])];
+        c->room = c->depth;
         fire_writer_init(&c->writer, (unsigned)i, rng_u64(&f.rng));
         timer_init(&c->pause, &f.loop, on_pause);
         open_connection(c);
