@@ -6,10 +6,9 @@
  * when its processes are gone) -> WORKER_STOPPED -> worker_free joins. Failure modes: KILL mail
  * (deadline of the drain) skips the waiting: connections are closed, calls of functions end,
  * ops are settled as unavailable or unknown, and the same closing chain runs. */
-#include "app/worker.h"
+#include "app/worker_impl.h"
 
 #include "base/error.h"
-#include "lambda/invoke_api.h"
 #include "net/listener.h"
 #include "tls/context.h"
 
@@ -17,51 +16,6 @@
 #include <unistd.h>
 
 #define INVOKE_BACKLOG 128
-
-enum worker_stage { STAGE_SERVING, STAGE_DRAINING, STAGE_CLOSING };
-
-enum worker_mail_kind {
-    MAIL_CREDENTIALS,
-    MAIL_TICK,
-    MAIL_ASK,
-    MAIL_DRAIN,
-    MAIL_KILL,
-    MAIL_END
-};
-
-struct worker_mail {
-    struct mail mail;
-    enum worker_mail_kind kind;
-    struct credentials *credentials;
-    struct snapshot *snapshot;
-    struct mailbox *reply_to;
-};
-
-struct worker {
-    struct worker_setup setup;
-    struct worker_status status;
-    pthread_t thread;
-    int started;
-    int *fds;
-    struct tls_context **server_tls; /* one per listen entry; NULL = plain */
-    struct tls_context *client_tls;
-    enum worker_stage stage;
-    struct loop loop;
-    struct stream_hub hub;
-    struct mailbox box;
-    struct loop_duty report;
-    struct pool *pool;
-    struct sigv4_signer *signer;
-    struct dynamodb *db;
-    struct lambda *lambda;
-    size_t functions_open;
-    int invoke_fd; /* -1: none, or it has an owner */
-    struct invoke_function *invoke_functions;
-    struct invoke_api *invoke;           /* NULL: off */
-    void (*when_idle)(struct worker *w); /* once no invocation is in flight */
-    struct gateway *gateway;
-    struct server *server;
-};
 
 /* ---- building, on the main thread ---- */
 
@@ -138,190 +92,6 @@ struct worker *worker_new(const struct worker_setup *setup, const int *fds, char
     return w;
 }
 
-static struct function *function_here(const struct worker *w, const struct config_function *f) {
-    return f->workers ? f->workers[w->setup.index] : NULL;
-}
-
-/* ---- closing, in reverse order of building; each step is the callback of the one before ----
- */
-
-static void on_mailbox_closed(struct mailbox *box) {
-    struct worker *w = container_of(box, struct worker, box);
-    loop_stop(&w->loop);
-}
-
-/* The mailbox stays open until the owner, who may be posting right now, sends END. */
-static void on_pool_closed(void *arg) {
-    struct worker *w = arg;
-    w->setup.on_notice(w->setup.arg, WORKER_STOPPED);
-}
-
-static void close_pool(struct worker *w) {
-    pool_close(w->pool, on_pool_closed, w);
-}
-
-static void on_db_closed(void *arg) {
-    struct worker *w = arg;
-    lambda_expire(w->lambda);
-    w->when_idle = close_pool;
-}
-
-static void on_function_closed(void *arg) {
-    struct worker *w = arg;
-    if (--w->functions_open == 0) {
-        dynamodb_close(w->db, on_db_closed, w);
-    }
-}
-
-static void close_functions(void *arg) {
-    struct worker *w = arg;
-    const struct config *c = w->setup.config;
-    w->functions_open = 1; /* ours, until all have been told */
-    for (size_t i = 0; i < c->function_count; i++) {
-        struct function *f = function_here(w, &c->functions[i]);
-        if (f) {
-            w->functions_open++;
-            function_close(f, on_function_closed, w);
-        }
-    }
-    on_function_closed(w);
-}
-
-static void on_server_closed(void *arg) {
-    struct worker *w = arg;
-    if (w->invoke) {
-        invoke_api_close(w->invoke, close_functions, w);
-    } else {
-        close_functions(w);
-    }
-}
-
-static void close_all(struct worker *w) {
-    if (w->stage != STAGE_CLOSING) {
-        w->stage = STAGE_CLOSING;
-        w->when_idle = NULL;
-        server_close(w->server, on_server_closed, w);
-    }
-}
-
-static void on_db_drained(void *arg) {
-    close_all(arg);
-}
-
-static void drain_db(struct worker *w) {
-    dynamodb_drain(w->db, on_db_drained, w);
-}
-
-/* Clients that have left do not undo what they asked for. */
-static void on_server_drained(void *arg) {
-    struct worker *w = arg;
-    if (w->stage == STAGE_DRAINING) {
-        w->when_idle = drain_db;
-    }
-}
-
-static void start_drain(struct worker *w) {
-    if (w->stage == STAGE_SERVING) {
-        w->stage = STAGE_DRAINING;
-        if (w->invoke) {
-            invoke_api_drain(w->invoke);
-        }
-        server_drain(w->server, on_server_drained, w);
-    }
-}
-
-/* ---- mail ---- */
-
-static void take_credentials(struct worker *w, struct credentials *c) {
-    sigv4_signer_set_credentials(w->signer, slice_cstr(c->access_key_id),
-                                 slice_cstr(c->secret_access_key),
-                                 slice_cstr(c->session_token));
-    credentials_unref(c);
-}
-
-static void take_snapshot(struct worker *w, struct snapshot *s) {
-    size_t count;
-    const struct server_reason *reasons = server_reasons(w->server, &count);
-    s->turns = w->loop.turns;
-    s->longest_turn_ns = loop_take_longest_turn_ns(&w->loop);
-    server_count(w->server, &s->server);
-    gateway_count(w->gateway, &s->gateway);
-    lambda_count(w->lambda, &s->lambda);
-    dynamodb_count(w->db, &s->dynamodb);
-    pool_count(w->pool, &s->pool);
-    ASSERT(count <= SERVER_REASONS_MAX);
-    memcpy(s->reasons, reasons, count * sizeof *reasons);
-    s->reason_count = count;
-    ASSERT(s->route_count == gateway_routes_count(w->setup.config->router));
-    memcpy(s->routes, gateway_count_routes(w->gateway),
-           (s->route_count + 1) * sizeof s->routes[0]);
-}
-
-static void on_mail(struct mailbox *box, struct mail *mail) {
-    struct worker *w = container_of(box, struct worker, box);
-    struct worker_mail *m = container_of(mail, struct worker_mail, mail);
-    enum worker_mail_kind kind = m->kind;
-    struct credentials *credentials = m->credentials;
-    struct snapshot *snapshot = m->snapshot;
-    struct mailbox *reply_to = m->reply_to;
-
-    free(m);
-    switch (kind) {
-    case MAIL_CREDENTIALS:
-        take_credentials(w, credentials);
-        break;
-    case MAIL_TICK: /* having turned is all that was asked */
-        break;
-    case MAIL_ASK:
-        take_snapshot(w, snapshot);
-        mailbox_post(reply_to, &snapshot->mail);
-        break;
-    case MAIL_DRAIN:
-        start_drain(w);
-        break;
-    case MAIL_KILL:
-        close_all(w);
-        break;
-    case MAIL_END:
-        mailbox_close(&w->box, on_mailbox_closed);
-        break;
-    }
-}
-
-static void post(struct worker *w, enum worker_mail_kind kind,
-                 struct credentials *credentials) {
-    struct worker_mail *m = calloc(1, sizeof *m);
-    ASSERT(m != NULL);
-    m->kind = kind;
-    m->credentials = credentials;
-    mailbox_post(&w->box, &m->mail);
-}
-
-void worker_set_credentials(struct worker *w, struct credentials *c) {
-    post(w, MAIL_CREDENTIALS, credentials_ref(c));
-}
-
-void worker_tick(struct worker *w) {
-    post(w, MAIL_TICK, NULL);
-}
-
-void worker_ask(struct worker *w, struct snapshot *snapshot, struct mailbox *reply_to) {
-    struct worker_mail *m = calloc(1, sizeof *m);
-    ASSERT(m != NULL);
-    m->kind = MAIL_ASK;
-    m->snapshot = snapshot;
-    m->reply_to = reply_to;
-    mailbox_post(&w->box, &m->mail);
-}
-
-void worker_drain(struct worker *w) {
-    post(w, MAIL_DRAIN, NULL);
-}
-
-void worker_kill(struct worker *w) {
-    post(w, MAIL_KILL, NULL);
-}
-
 /* ---- the thread ---- */
 
 static int is_idle(const struct worker *w) {
@@ -390,7 +160,7 @@ static void build_invoke(struct worker *w) {
     for (size_t i = 0; i < c->function_count; i++) {
         if (c->functions[i].workers) {
             w->invoke_functions[count++] = (struct invoke_function){
-                c->functions[i].name, function_here(w, &c->functions[i])};
+                c->functions[i].name, worker_function(w, &c->functions[i])};
         }
     }
     w->invoke = invoke_api_new(&w->loop, &w->hub, w->invoke_fd, w->invoke_functions, count);
@@ -400,7 +170,7 @@ static void build_invoke(struct worker *w) {
 static void free_functions(struct worker *w) {
     const struct config *c = w->setup.config;
     for (size_t i = 0; i < c->function_count; i++) {
-        struct function *f = function_here(w, &c->functions[i]);
+        struct function *f = worker_function(w, &c->functions[i]);
         if (f) {
             function_free(f);
         }
@@ -471,7 +241,7 @@ int worker_start(struct worker *w) {
     stream_hub_init(&w->hub, &w->loop);
     w->report.run = on_report;
     loop_add_duty(&w->loop, &w->report, LOOP_RANK_REAP);
-    if (mailbox_init(&w->box, &w->loop, on_mail) != 0 ||
+    if (mailbox_init(&w->box, &w->loop, worker_on_mail) != 0 ||
         pthread_create(&w->thread, NULL, worker_main, w) != 0) {
         return ERR_IO;
     }
@@ -485,7 +255,7 @@ const struct worker_status *worker_status(const struct worker *w) {
 
 void worker_free(struct worker *w) {
     if (w->started) {
-        post(w, MAIL_END, NULL);
+        worker_end(w);
         (void)pthread_join(w->thread, NULL);
     }
     for (size_t i = 0; i < w->setup.config->listen_count; i++) {

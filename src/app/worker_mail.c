@@ -1,0 +1,116 @@
+/* What the main thread says to a worker. Posted from there, acted on here, on the worker's
+ * thread. */
+#include "app/worker_impl.h"
+
+#include <stdlib.h>
+
+enum worker_mail_kind {
+    MAIL_CREDENTIALS,
+    MAIL_TICK,
+    MAIL_ASK,
+    MAIL_DRAIN,
+    MAIL_KILL,
+    MAIL_END
+};
+
+struct worker_mail {
+    struct mail mail;
+    enum worker_mail_kind kind;
+    struct credentials *credentials;
+    struct snapshot *snapshot;
+    struct mailbox *reply_to;
+};
+
+static void take_credentials(struct worker *w, struct credentials *c) {
+    sigv4_signer_set_credentials(w->signer, slice_cstr(c->access_key_id),
+                                 slice_cstr(c->secret_access_key),
+                                 slice_cstr(c->session_token));
+    credentials_unref(c);
+}
+
+static void take_snapshot(struct worker *w, struct snapshot *s) {
+    size_t count;
+    const struct server_reason *reasons = server_reasons(w->server, &count);
+    s->turns = w->loop.turns;
+    s->longest_turn_ns = loop_take_longest_turn_ns(&w->loop);
+    server_count(w->server, &s->server);
+    gateway_count(w->gateway, &s->gateway);
+    lambda_count(w->lambda, &s->lambda);
+    dynamodb_count(w->db, &s->dynamodb);
+    pool_count(w->pool, &s->pool);
+    ASSERT(count <= SERVER_REASONS_MAX);
+    memcpy(s->reasons, reasons, count * sizeof *reasons);
+    s->reason_count = count;
+    ASSERT(s->route_count == gateway_routes_count(w->setup.config->router));
+    memcpy(s->routes, gateway_count_routes(w->gateway),
+           (s->route_count + 1) * sizeof s->routes[0]);
+}
+
+void worker_on_mail(struct mailbox *box, struct mail *mail) {
+    struct worker *w = container_of(box, struct worker, box);
+    struct worker_mail *m = container_of(mail, struct worker_mail, mail);
+    enum worker_mail_kind kind = m->kind;
+    struct credentials *credentials = m->credentials;
+    struct snapshot *snapshot = m->snapshot;
+    struct mailbox *reply_to = m->reply_to;
+
+    free(m);
+    switch (kind) {
+    case MAIL_CREDENTIALS:
+        take_credentials(w, credentials);
+        break;
+    case MAIL_TICK: /* having turned is all that was asked */
+        break;
+    case MAIL_ASK:
+        take_snapshot(w, snapshot);
+        mailbox_post(reply_to, &snapshot->mail);
+        break;
+    case MAIL_DRAIN:
+        worker_start_drain(w);
+        break;
+    case MAIL_KILL:
+        worker_close_all(w);
+        break;
+    case MAIL_END:
+        mailbox_close(&w->box, worker_on_mailbox_closed);
+        break;
+    }
+}
+
+static void post(struct worker *w, enum worker_mail_kind kind,
+                 struct credentials *credentials) {
+    struct worker_mail *m = calloc(1, sizeof *m);
+    ASSERT(m != NULL);
+    m->kind = kind;
+    m->credentials = credentials;
+    mailbox_post(&w->box, &m->mail);
+}
+
+void worker_set_credentials(struct worker *w, struct credentials *c) {
+    post(w, MAIL_CREDENTIALS, credentials_ref(c));
+}
+
+void worker_tick(struct worker *w) {
+    post(w, MAIL_TICK, NULL);
+}
+
+void worker_ask(struct worker *w, struct snapshot *snapshot, struct mailbox *reply_to) {
+    struct worker_mail *m = calloc(1, sizeof *m);
+    ASSERT(m != NULL);
+    m->kind = MAIL_ASK;
+    m->snapshot = snapshot;
+    m->reply_to = reply_to;
+    mailbox_post(&w->box, &m->mail);
+}
+
+void worker_drain(struct worker *w) {
+    post(w, MAIL_DRAIN, NULL);
+}
+
+void worker_kill(struct worker *w) {
+    post(w, MAIL_KILL, NULL);
+}
+
+void worker_end(struct worker *w) {
+    post(w, MAIL_END, NULL);
+}
