@@ -26,11 +26,15 @@ sh deps/install.sh build test
 step "fetching the stores"
 sh deps/store.sh fetch dynoxide "$PWD/build/stores"
 sh deps/store.sh fetch local "$PWD/build/stores"
+step "fetching and compiling AWS's Node packages meanwhile"
+sh deps/npm.sh "$PWD/build/npm" &
+npm=$!
 
 build asan
 build fuzz -DPENSTOCK_FUZZ_SECONDS="$fuzz_seconds"
 build tsan
 build clang
+wait "$npm"
 
 step "running every test"
 # One CTest run over all build folders, so that there is one summary.

@@ -1,7 +1,8 @@
 """Fixtures for the integration tests: the real program, real stores, a real TLS front.
 
 Every process is started on a free loopback port, waited for, and stopped by its own handle.
-PENSTOCK_BUILD names the build folder, PENSTOCK_STORES where deps/store.sh put the stores.
+PENSTOCK_BUILD names the build folder, PENSTOCK_STORES where deps/store.sh put the stores,
+PENSTOCK_NPM where deps/npm.sh put AWS's Node packages.
 """
 import json
 import os
@@ -21,6 +22,7 @@ from botocore.config import Config
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("PENSTOCK_BUILD", ROOT / "build"))
 STORES = pathlib.Path(os.environ.get("PENSTOCK_STORES", ROOT / "build" / "stores"))
+NPM = pathlib.Path(os.environ.get("PENSTOCK_NPM", ROOT / "build" / "npm")) / "node_modules"
 BINARY = BUILD / "penstock"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1"}
 

@@ -1,5 +1,6 @@
-"""Routes served by functions: the runtimes we ship and a loop around curl, killed, hung and made
-to answer nonsense; what is left behind; what the log says. Nothing here asserts a duration."""
+"""Routes served by functions: the runtimes we ship, AWS's own for Node and a loop around curl,
+killed, hung and made to answer nonsense; what is left behind; what the log says. Nothing here
+asserts a duration."""
 import concurrent.futures
 import os
 import pathlib
@@ -9,13 +10,15 @@ import time
 
 import pytest
 
-from conftest import ROOT
+from conftest import NPM, ROOT
 from test_command_line import GOOD, check
 
 HERE = pathlib.Path(__file__).parent / "functions"
 RUNTIMES = ROOT / "src/lambda/runtimes"
 COMMANDS = {"node": ["node", f"{RUNTIMES}/runtime.mjs"],
-            "python": ["/usr/bin/python3", f"{RUNTIMES}/runtime.py"]}
+            "python": ["/usr/bin/python3", f"{RUNTIMES}/runtime.py"],
+            "ric": ["node", f"{NPM}/aws-lambda-ric/bin/index.mjs"],
+            "shell": ["./bootstrap.sh"]}
 
 
 def function(name, command, more=""):
@@ -58,22 +61,24 @@ def wait_for(what, seconds=20):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("runtime", ["node", "python"])
-def test_shipped_runtimes(penstock, dynoxide, runtime):
+@pytest.mark.parametrize("runtime", COMMANDS)
+def test_runtimes(penstock, dynoxide, runtime):
     command = COMMANDS[runtime]
     long, short = "    timeout_ms: 20000\n", "    timeout_ms: 1500\n    init_timeout_ms: 30000\n"
     p = penstock(dynoxide.url, config(
         ("echo", command + ["app.echo"], long), ("die", command + ["app.die"], long),
+        ("killed", command + ["app.killed"], long),
         ("hang", command + ["app.hang"], short), ("nonsense", command + ["app.nonsense"], long),
         routes="  - route: POST /old\n    function: echo\n    payload_format: '1.0'\n"))
     r = p.request("POST", "/echo", "ping", {"Content-Type": "text/plain"})
-    assert r.status == 201 and r.headers["x-version"] == "2.0" and b" ping " in r.body
+    assert r.status == 201 and r.headers["x-version"] == "2.0" and r.body.startswith(b"hello ping ")
     pid = int(r.body.split()[-1])
     r = p.request("POST", "/old", "ping", {"Content-Type": "text/plain"})
     assert r.status == 201 and r.headers["x-version"] == "1.0"
     assert int(r.body.split()[-1]) == pid  # one function, one process, two formats
 
     for path, status, message in (("/die", 502, "Internal server error"),
+                                  ("/killed", 502, "Internal server error"),
                                   ("/hang", 504, "Endpoint request timed out"),
                                   ("/nonsense", 502, "Internal server error")):
         request_id = ""
@@ -111,21 +116,15 @@ def test_log_lines(penstock, dynoxide):
     assert re.search(r"Billed Duration: \d+ ms Memory Size: 128 MB", report)
 
 
-def test_curl_runtime_and_nonsense(penstock, dynoxide):
+def test_wrong_answers(penstock, dynoxide):
+    long = "    timeout_ms: 20000\n"
     p = penstock(dynoxide.url, config(
-        ("shell", ["./bootstrap.sh"], "    timeout_ms: 20000\n    warm: 1\n")))
-
-    def post(body):
-        return p.request("POST", "/shell", body, {"Content-Type": "text/plain"})
-    assert post("hello").json()["shell"]["body"] == "hello"
-    assert post("wrong-id").status == 502  # it got 400 and gave up; the caller is told
-    assert post("hello").json()["shell"]["body"] == "hello"
-    assert post("twice").json() == {"times": 2}  # the second answer is refused to the runtime
-    assert post("hello").json()["shell"]["body"] == "hello"
-    assert post("bytes").status == 502
-    assert post("hello").json()["shell"]["body"] == "hello"
-    log = p.log()
-    assert "InvalidRequestID" in log and "InvalidStateTransition" in log
+        ("wrong", ["./bootstrap.sh", "wrong_id"], long),
+        ("twice", ["./bootstrap.sh", "twice"], long)))
+    assert p.request("GET", "/wrong").status == 502  # it got 400 and gave up
+    for _ in range(2):  # the second answer is refused to the runtime, and harms no call
+        assert p.request("GET", "/twice").json() == {"times": 1}
+    wait_for(lambda: "InvalidRequestID" in p.log() and "InvalidStateTransition" in p.log())
 
 
 def test_commands_that_are_none(penstock, dynoxide):
@@ -156,7 +155,7 @@ def test_many_at_once(penstock, dynoxide):
 def test_nothing_is_left_behind(penstock, dynoxide, state):
     p = penstock(dynoxide.url, config(
         ("node", COMMANDS["node"] + ["app.hang"], "    warm: 1\n    timeout_ms: 60000\n"),
-        ("shell", ["./bootstrap.sh"], "    warm: 2\n    concurrency: 2\n")),
+        ("shell", ["./bootstrap.sh", "echo"], "    warm: 2\n    concurrency: 2\n")),
         head="drain: {deadline_ms: 300}\n")
     wait_for(lambda: len(p.log_events("function_ready")) == 3)
     mine = children(p.process.pid)

@@ -1,5 +1,6 @@
 """Handlers that test_functions.py runs on src/lambda/runtimes/runtime.py."""
 import os
+import signal
 import time
 
 
@@ -11,6 +12,10 @@ def echo(event, context):
 
 def die(event, context):
     os._exit(7)
+
+
+def killed(event, context):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def hang(event, context):

@@ -1,16 +1,23 @@
 #!/bin/sh
-# A runtime as in AWS's tutorial on custom runtimes: a loop around curl.
+# A runtime as in AWS's tutorial on custom runtimes: a loop around curl. Its argument is the
+# handler, as in app.py.
 set -eu
 api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime"
 headers=$(mktemp)
 trap 'rm -f "$headers"; exit 0' TERM EXIT
+member() { printf '%s' "$event" | sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
+answer() { curl -sS "$api/invocation/$id/response" -d "$1" >&2; }
 while :; do
     event=$(curl -sS -D "$headers" "$api/invocation/next")
     id=$(grep -Fi Lambda-Runtime-Aws-Request-Id "$headers" | tr -d '[:space:]' | cut -d: -f2)
-    case $event in
-    *'"body":"wrong-id"'*) curl -sS "$api/invocation/00000000-0000-0000-0000-000000000000/response" -d '{}' >&2 && exit 1 ;;
-    *'"body":"twice"'*) curl -sS "$api/invocation/$id/response" -d '{"times":2}' >&2 ;;
-    *'"body":"bytes"'*) curl -sS "$api/invocation/$id/response" -d 'neither JSON nor empty' >&2 && continue ;;
+    body=$(member body)
+    case ${1##*.} in
+    echo) answer "{\"statusCode\":201,\"headers\":{\"X-Version\":\"$(member version)\"},\"body\":\"$GREETING $body $$\"}" ;;
+    die) exit 7 ;;
+    killed) kill -KILL $$ ;;
+    hang) sleep 600 ;;
+    nonsense) answer 'neither JSON nor empty' ;;
+    wrong_id) id=00000000-0000-0000-0000-000000000000 answer '{}' && exit 1 ;;
+    twice) answer '{"times":1}' && answer '{"times":2}' ;;
     esac
-    curl -sS "$api/invocation/$id/response" -d "{\"shell\":$event}" >&2
 done
