@@ -68,7 +68,7 @@ static const llhttp_settings_t head_settings = {
     .on_headers_complete = on_pause,
 };
 
-/* --- the chunked body's callbacks: trailers have no callback, so they go nowhere --- */
+/* --- the chunked body's callbacks: trailers go nowhere, unless the body comes in parts --- */
 
 static int on_extension(llhttp_t *ll, const char *at, size_t len) {
     (void)at;
@@ -123,6 +123,20 @@ static int on_message_complete(llhttp_t *ll) {
     return HPE_PAUSED;
 }
 
+static int keep_trailer(llhttp_t *ll, const char *at, size_t len) {
+    return buffer_append(&reader_of(ll)->trailers, at, len)
+               ? callback_fail(reader_of(ll), 503, "no_memory")
+               : 0;
+}
+
+static int on_trailer_name_complete(llhttp_t *ll) {
+    return keep_trailer(ll, ":", 1);
+}
+
+static int on_trailer_value_complete(llhttp_t *ll) {
+    return keep_trailer(ll, "\n", 1);
+}
+
 static const llhttp_settings_t chunked_settings = {
     .on_chunk_extension_name = on_extension,
     .on_chunk_extension_value = on_extension,
@@ -131,6 +145,20 @@ static const llhttp_settings_t chunked_settings = {
     .on_chunk_header = on_chunk_header,
     .on_body = on_chunk_data,
     .on_message_complete = on_message_complete,
+};
+
+static const llhttp_settings_t parts_settings = {
+    .on_chunk_extension_name = on_extension,
+    .on_chunk_extension_value = on_extension,
+    .on_chunk_extension_name_complete = on_extension_complete,
+    .on_chunk_extension_value_complete = on_extension_complete,
+    .on_chunk_header = on_chunk_header,
+    .on_body = on_chunk_data,
+    .on_message_complete = on_message_complete,
+    .on_header_field = keep_trailer,
+    .on_header_field_complete = on_trailer_name_complete,
+    .on_header_value = keep_trailer,
+    .on_header_value_complete = on_trailer_value_complete,
 };
 
 /* --- lifetime --- */
@@ -144,6 +172,7 @@ void http_reader_init(struct http_reader *r, llhttp_type_t type) {
 void http_reader_fini(struct http_reader *r) {
     buffer_fini(&r->stash);
     buffer_fini(&r->body);
+    buffer_fini(&r->trailers);
 }
 
 void http_reader_reset(struct http_reader *r) {
@@ -157,6 +186,9 @@ void http_reader_reset(struct http_reader *r) {
     r->content_length = 0;
     buffer_reset(&r->stash, STASH_KEEP_BYTES);
     buffer_reset(&r->body, BODY_KEEP_BYTES);
+    buffer_reset(&r->trailers, 0);
+    r->in_parts = 0;
+    r->given = 0;
     r->compact = NULL;
     r->compact_len = 0;
     r->chunks = 0;
@@ -416,9 +448,14 @@ enum http_reader_result http_reader_set_length(struct http_reader *r, struct sli
 
 static enum http_reader_result feed_length(struct http_reader *r, char *bytes, size_t len,
                                            size_t *used, struct slice *body) {
-    uint64_t left = r->content_length - r->body.len;
+    uint64_t left = r->content_length - r->body.len - r->given;
     size_t take = len < left ? len : (size_t)left;
     *used = take;
+    if (r->in_parts) {
+        r->given += take;
+        *body = slice_of(bytes, take);
+        return take == left ? READER_COMPLETE : READER_MORE;
+    }
     if (r->body.len == 0 && take == left) {
         *body = slice_of(bytes, take);
         return READER_COMPLETE;
@@ -465,15 +502,17 @@ static enum http_reader_result run_chunked(struct http_reader *r, char *bytes, s
 
 static enum http_reader_result feed_chunked(struct http_reader *r, char *bytes, size_t len,
                                             size_t *used, struct slice *body) {
-    r->ll.settings = (void *)(uintptr_t)&chunked_settings;
+    r->ll.settings = (void *)(uintptr_t)(r->in_parts ? &parts_settings : &chunked_settings);
     llhttp_resume(&r->ll); /* from the pause at the end of the head */
     enum http_reader_result result = run_chunked(r, bytes, len, used);
     if (result == READER_ERROR) {
         return READER_ERROR;
     }
-    if (result == READER_COMPLETE && r->body.len == 0) {
+    if (r->in_parts || (result == READER_COMPLETE && r->body.len == 0)) {
         *body = slice_of(r->compact, r->compact_len);
-        return READER_COMPLETE;
+        r->compact = NULL;
+        r->compact_len = 0;
+        return result;
     }
     if ((r->compact_len > 0 && buffer_append(&r->body, r->compact, r->compact_len)) ||
         hold_head(r)) {

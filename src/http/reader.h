@@ -40,13 +40,16 @@ struct http_reader {
     size_t head_len;
     size_t header_count;
     uint64_t content_length;
-    struct buffer stash; /* a head that did not come whole */
-    struct buffer body;  /* a body that did not come whole */
-    char *compact;       /* decoded chunks that still lie in the feed */
+    uint64_t given;         /* of the body, in parts */
+    struct buffer stash;    /* a head that did not come whole */
+    struct buffer body;     /* a body that did not come whole */
+    struct buffer trailers; /* of a body in parts: "name:value\n" each */
+    char *compact;          /* decoded chunks that still lie in the feed */
     size_t compact_len;
     size_t chunks;
     size_t extension_bytes;
     size_t trailer_bytes;
+    uint8_t in_parts; /* the body is given out as it comes; trailers are kept */
     uint8_t folded;
     uint8_t in_trailer;
     uint8_t message_complete;
@@ -89,7 +92,8 @@ enum http_reader_result http_reader_scan_fields(struct http_reader *r,
 /* Content-Length by its value: READER_ERROR with 400, or 413 beyond INT64_MAX. */
 enum http_reader_result http_reader_set_length(struct http_reader *r, struct slice value);
 /* BODY, with framing (and content_length) set. COMPLETE: *body is set, in the fed bytes or in
- * r->body. MORE: everything needed has been kept, so r->head may have moved. */
+ * r->body. MORE: everything needed has been kept, so r->head may have moved. In parts: *body is
+ * what came of it in this feed, and nothing is kept, not even the head. */
 enum http_reader_result http_reader_feed_body(struct http_reader *r, char *bytes, size_t len,
                                               size_t *used, struct slice *body);
 /* A slice that pointed into the head when it was at `from`. */

@@ -348,6 +348,24 @@ int http_request_parser_limit_body(struct http_request_parser *p, size_t body_by
     return p->reader.content_length > body_bytes ? ERR_LIMIT : 0;
 }
 
+void http_request_parser_body_in_parts(struct http_request_parser *p) {
+    p->reader.in_parts = 1;
+    p->reader.body_max = SIZE_MAX;
+}
+
+struct slice http_request_parser_trailer(const struct http_request_parser *p,
+                                         struct slice name) {
+    struct slice rest = buffer_slice(&p->reader.trailers);
+    while (rest.len > 0) {
+        struct slice value;
+        struct slice found = slice_split(slice_split(rest, '\n', &rest), ':', &value);
+        if (slice_eq_nocase(found, name)) {
+            return slice_trim(value);
+        }
+    }
+    return SLICE_EMPTY;
+}
+
 void http_request_parser_next(struct http_request_parser *p) {
     ASSERT(p->reader.state != READER_FAILED);
     http_reader_reset(&p->reader);
@@ -367,7 +385,7 @@ int http_request_parser_unused(const struct http_request_parser *p) {
 }
 
 size_t http_request_parser_held(const struct http_request_parser *p) {
-    return p->reader.stash.cap + p->reader.body.cap;
+    return p->reader.stash.cap + p->reader.body.cap + p->reader.trailers.cap;
 }
 
 struct buffer http_request_parser_take_body(struct http_request_parser *p) {

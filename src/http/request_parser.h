@@ -52,6 +52,14 @@ struct slice http_request_parser_head(const struct http_request_parser *p);
 /* Lowers or raises the limit for the body of this message; between HEAD and the next feed.
  * Returns 0, or ERR_LIMIT when Content-Length is already over it (answer 413, close). */
 int http_request_parser_limit_body(struct http_request_parser *p, size_t body_bytes);
+/* This message's body shall come in parts, not kept, without a limit; between HEAD and the next
+ * feed. From then on request->body is, after MORE and DONE, what that feed brought of it (in
+ * the fed bytes), and the head's slices are no longer valid. */
+void http_request_parser_body_in_parts(struct http_request_parser *p);
+/* A trailer field of a body in parts, after DONE: first of that name, any case; else ptr NULL.
+ * Valid until http_request_parser_next. */
+struct slice http_request_parser_trailer(const struct http_request_parser *p,
+                                         struct slice name);
 /* Makes ready for the next request on the connection, after DONE. */
 void http_request_parser_next(struct http_request_parser *p);
 /* True when no byte of a next request has been seen: an idle connection. Blank lines do not

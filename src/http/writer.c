@@ -119,6 +119,20 @@ static char *put_connection(char *out, const struct http_response_head *head) {
     return head->minor == 0 ? PUT(out, "Connection: keep-alive\r\n") : out;
 }
 
+static char *put_framing(char *out, const struct http_response_head *head, size_t len) {
+    switch ((enum http_body_framing)head->framing) {
+    case HTTP_BODY_LENGTH:
+        out = PUT(out, "Content-Length: ");
+        out = put_number(out, len);
+        return PUT(out, "\r\n");
+    case HTTP_BODY_CHUNKED:
+        return PUT(out, "Transfer-Encoding: chunked\r\n");
+    case HTTP_BODY_UNTIL_CLOSE:
+        return out;
+    }
+    return out;
+}
+
 static char *put_headers(char *out, const struct http_response_head *head) {
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http_header *h = &head->headers[i];
@@ -156,9 +170,7 @@ size_t http_format_response(char *out, const struct http_response_head *head,
         out = PUT(out, "\r\n");
     }
     if (!bodyless) {
-        out = PUT(out, "Content-Length: ");
-        out = put_number(out, body.len);
-        out = PUT(out, "\r\n");
+        out = put_framing(out, head, body.len);
     }
     if (head->request_id.len > 0) {
         out = PUT(out, "x-amzn-requestid: ");
@@ -171,6 +183,24 @@ size_t http_format_response(char *out, const struct http_response_head *head,
     if (!bodyless && !head->head_only) {
         out = put_slice(out, body);
     }
+    return (size_t)(out - start);
+}
+
+size_t http_format_chunk(char *out, struct slice bytes) {
+    static const char digits[] = "0123456789abcdef";
+    char size[16];
+    size_t at = sizeof(size);
+    if (bytes.len == 0) {
+        return 0;
+    }
+    for (size_t n = bytes.len; n > 0; n >>= 4) {
+        size[--at] = digits[n & 15];
+    }
+    char *start = out;
+    out = put(out, size + at, sizeof(size) - at);
+    out = PUT(out, "\r\n");
+    out = put_slice(out, bytes);
+    out = PUT(out, "\r\n");
     return (size_t)(out - start);
 }
 

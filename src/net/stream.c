@@ -300,6 +300,15 @@ void stream_close(struct stream *s) {
     }
 }
 
+void stream_reset(struct stream *s) {
+    static const struct linger now = {.l_onoff = 1};
+    uv_os_fd_t fd;
+    if (s->has_handle && s->state < STREAM_CLOSING && uv_fileno(&s->uv.handle, &fd) == 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    }
+    stream_close(s);
+}
+
 int stream_closing(const struct stream *s) {
     return s->state >= STREAM_CLOSING;
 }

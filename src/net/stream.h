@@ -2,13 +2,11 @@
  *
  * Embedded in its owner. Happy path of a client: stream_init, stream_connect -> on_open(0) ->
  * stream_write / on_data ... -> stream_close -> on_close. Of a server: the listener calls
- * stream_init and stream_accept -> on_open(0) (after the TLS handshake where there is one) ->
- * ...
+ * stream_init and stream_accept -> on_open(0) (after any TLS handshake) -> ...
  *
  * Rules:
  * - No event is delivered from inside a stream_* call: errors met there arrive in a later turn.
- * - Data in on_data lies in the loop's shared read buffer (or the TLS engine's plaintext
- * buffer): valid during the call only, and the owner may write into it.
+ * - Data in on_data lies in a shared buffer: valid during the call only; writable.
  * - Writes are copied, corked and sent once per turn (LOOP_RANK_FLUSH, so duties of a later
  * rank must not write); what the socket does not take stays queued. The owner bounds the queue:
  * it reads stream_queued() and stops producing above its own limit until on_drain, which comes
@@ -105,8 +103,10 @@ void stream_read_start(struct stream *s);
 
 /* close_notify and FIN once the queue is out; reading goes on. */
 void stream_shutdown(struct stream *s);
-/* Drops what is queued; on_close in a later turn. Idempotent. */
+/* Drops what is queued; on_close in a later turn. Idempotent. With a reset the end does not
+ * look like one. */
 void stream_close(struct stream *s);
+void stream_reset(struct stream *s);
 int stream_closing(const struct stream *s);
 
 /* The peer's address; of family AF_UNSPEC when the peer is already gone. */

@@ -85,6 +85,11 @@ static size_t format(char *out, struct http_response_head *head, struct slice *b
 
 /* --- in turn --- */
 
+static int in_turn(const struct server_slot *slot) {
+    const struct server_conn *c = slot->request.conn;
+    return c->requests.first == &slot->request.node && !c->cut;
+}
+
 static void count_written(struct server_conn *c, size_t len) {
     if (!list_linked(&c->write_deadline.node)) {
         c->sent_mark = c->written;
@@ -120,20 +125,40 @@ static void write_answer(struct server_conn *c, struct http_response_head *head,
     count_written(c, len);
 }
 
+/* An answer whose end is the connection's leaves nothing to those behind it. */
 static void remove_slot(struct server_conn *c, struct server_slot *slot) {
     c->answered++;
     list_remove(&slot->request.node);
+    if (slot->aborted || (slot->until_close && !list_empty(&c->requests))) {
+        c->cut = 1;
+        c->no_more = 1;
+        c->reset = slot->aborted && slot->until_close;
+        server_resume_later(c->server, c);
+    }
     slot_free(slot);
 }
 
-void conn_pump(struct server_conn *c) {
-    struct list_node *node;
-    while ((node = c->requests.first) != NULL && slot_of(node)->request.answered) {
-        struct server_slot *slot = slot_of(node);
+/* What a slot has kept until its turn. */
+static void write_kept(struct server_conn *c, struct server_slot *slot) {
+    if (slot->answer.len > 0) {
         write_bytes(c, buffer_slice(&slot->answer));
+        c->server->bytes -= slot->answer.cap;
+        slot->bytes -= slot->answer.cap;
+        buffer_fini(&slot->answer);
+    }
+}
+
+void conn_pump(struct server_conn *c) {
+    struct list_node *node = NULL;
+    while (!c->cut && (node = c->requests.first) != NULL) {
+        struct server_slot *slot = slot_of(node);
+        write_kept(c, slot);
+        if (!slot->request.answered) {
+            break;
+        }
         remove_slot(c, slot);
     }
-    if (node == NULL && c->continue_due) {
+    if (c->continue_due && !c->cut && (node == NULL || slot_of(node) == c->intake)) {
         c->continue_due = 0;
         write_bytes(c, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
     }
@@ -180,9 +205,9 @@ void slot_answer(struct server_slot *slot, const struct server_answer *answer) {
     }
     /* Room for the 500 it may become. */
     size_t bound = http_response_bound(&head, body) + 64;
-    int in_turn = c->requests.first == &slot->request.node;
+    int now = in_turn(slot);
     slot->request.answered = 1;
-    if (in_turn) {
+    if (now) {
         write_answer(c, &head, &body, bound);
     } else {
         keep_answer(slot, &head, &body, bound);
@@ -190,10 +215,21 @@ void slot_answer(struct server_slot *slot, const struct server_answer *answer) {
     size_t sent = head.head_only ? 0 : body.len;
     tell_owner(slot, head.status, sent,
                head.status == answer->status ? answer->reason : "bad_answer");
-    if (in_turn) {
+    if (now) {
         remove_slot(c, slot);
         conn_pump(c);
     }
+}
+
+/* After an answer. */
+static void settle(struct server_conn *c) {
+    if (c->parsing) {
+        return; /* its caller settles */
+    }
+    if (c->input.len > 0 && conn_may_parse(c)) {
+        server_resume_later(c->server, c);
+    }
+    conn_settle(c);
 }
 
 void server_respond(struct server_request *r, const struct server_answer *answer) {
@@ -202,15 +238,141 @@ void server_respond(struct server_request *r, const struct server_answer *answer
     ASSERT(slot->owned && !r->answered);
     slot->owned = 0;
     c->server->in_flight--;
+    if (slot == c->intake) {
+        conn_drop_intake(c);
+    }
     if (answer->close) {
         c->no_more = 1;
     }
     slot_answer(slot, answer);
-    if (c->parsing) {
-        return; /* its caller settles */
+    settle(c);
+}
+
+/* --- in parts --- */
+
+/* Room for so many bytes of the answer, in the stream or until its turn. */
+static char *slot_reserve(struct server_slot *slot, size_t len) {
+    struct server_conn *c = slot->request.conn;
+    if (in_turn(slot)) {
+        return stream_reserve(&c->stream, len);
     }
-    if (c->input.len > 0 && conn_may_parse(c)) {
-        server_resume_later(c->server, c);
+    size_t before = slot->answer.cap;
+    if (buffer_reserve(&slot->answer, len)) {
+        return NULL;
     }
-    conn_settle(c);
+    slot->bytes += slot->answer.cap - before;
+    c->server->bytes += slot->answer.cap - before;
+    return buffer_tail(&slot->answer);
+}
+
+static void slot_wrote(struct server_slot *slot, size_t len) {
+    struct server_conn *c = slot->request.conn;
+    if (in_turn(slot)) {
+        stream_wrote(&c->stream, len);
+        count_written(c, len);
+    } else {
+        buffer_grow(&slot->answer, len);
+    }
+}
+
+int server_begin(struct server_request *r, const struct server_answer *answer) {
+    struct server_slot *slot = container_of(r, struct server_slot, request);
+    struct server_conn *c = r->conn;
+    struct http_response_head head = head_of(slot, answer);
+    ASSERT(slot->owned && !slot->begun && slot != c->intake);
+    head.framing = r->http.minor == 0 ? HTTP_BODY_UNTIL_CLOSE : HTTP_BODY_CHUNKED;
+    head.keep_alive = r->http.minor != 0 && !answer->close && !is_last(c, slot);
+    char *out = slot_reserve(slot, http_response_bound(&head, SLICE_EMPTY));
+    if (out == NULL) {
+        break_conn(c); /* and on_abandon follows */
+    } else {
+        size_t len = head.status >= 200 ? http_format_response(out, &head, SLICE_EMPTY) : 0;
+        if (len == 0) {
+            return ERR_INVALID;
+        }
+        slot_wrote(slot, len);
+    }
+    slot->begun = 1;
+    slot->status = head.status;
+    slot->reason = answer->reason;
+    slot->bodyless = head.head_only || head.status == 204 || head.status == 304;
+    slot->chunked = head.framing == HTTP_BODY_CHUNKED;
+    slot->until_close = !slot->chunked;
+    c->no_more |= !head.keep_alive && slot->request.node.next == NULL;
+    return 0;
+}
+
+bool server_write(struct server_request *r, struct slice part) {
+    struct server_slot *slot = container_of(r, struct server_slot, request);
+    struct server_conn *c = r->conn;
+    ASSERT(slot->begun);
+    if (part.len == 0 || slot->bodyless || c->broken) {
+        return !slot->starved;
+    }
+    char *out = slot_reserve(slot, part.len + HTTP_CHUNK_EXTRA);
+    if (out == NULL) {
+        break_conn(c);
+        return true;
+    }
+    size_t len = part.len;
+    if (slot->chunked) {
+        len = http_format_chunk(out, part);
+    } else {
+        memcpy(out, part.ptr, part.len);
+    }
+    slot_wrote(slot, len);
+    slot->sent += part.len;
+    size_t waiting = in_turn(slot) ? stream_queued(&c->stream) : slot->answer.len;
+    if (waiting >= c->server->options.out_bytes) {
+        slot->starved = 1;
+        server_resume_later(c->server, c); /* reading stops, too */
+    }
+    return !slot->starved;
+}
+
+static void finish_parts(struct server_slot *slot, const char *reason) {
+    struct server_conn *c = slot->request.conn;
+    ASSERT(slot->owned && slot->begun);
+    slot->owned = 0;
+    slot->starved = 0;
+    slot->request.answered = 1;
+    c->server->in_flight--;
+    tell_owner(slot, slot->status, slot->sent, reason);
+    conn_pump(c);
+    settle(c);
+}
+
+void server_end(struct server_request *r) {
+    struct server_slot *slot = container_of(r, struct server_slot, request);
+    struct slice last = HTTP_LAST_CHUNK;
+    if (slot->chunked && !slot->bodyless && !r->conn->broken) {
+        char *out = slot_reserve(slot, last.len);
+        if (out == NULL) {
+            break_conn(r->conn);
+        } else {
+            memcpy(out, last.ptr, last.len);
+            slot_wrote(slot, last.len);
+        }
+    }
+    finish_parts(slot, slot->reason);
+}
+
+void server_abort(struct server_request *r, const char *reason) {
+    struct server_slot *slot = container_of(r, struct server_slot, request);
+    slot->aborted = !slot->bodyless;
+    r->conn->no_more |= slot->aborted;
+    conn_note(r->conn, "answer_aborted", reason, slot->status);
+    finish_parts(slot, reason);
+}
+
+void conn_give_room(struct server_conn *c) {
+    struct server *s = c->server;
+    if (list_empty(&c->requests) || conn_closing(c) || c->broken) {
+        return;
+    }
+    struct server_slot *slot = slot_of(c->requests.first);
+    if (slot->starved && stream_queued(&c->stream) < s->options.out_bytes) {
+        slot->starved = 0;
+        s->events->parts->on_room(s->owner, &slot->request);
+    }
 }

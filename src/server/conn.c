@@ -56,7 +56,7 @@ static void keep_armed(struct server_conn *c, enum server_queue q) {
 /* A head has its time from the first byte on; a body, as long as it makes progress. Nobody is
  * late while it is us who do not read. */
 static void arm_for_message(struct server_conn *c) {
-    if (!c->reading) {
+    if (!c->reading || c->intake) { /* a body in parts has its owner's time */
         deadline_disarm(&c->read_deadline);
     } else if (!c->in_body) {
         keep_armed(c, QUEUE_HEADER);
@@ -174,7 +174,11 @@ static void wait_for_request(struct server_conn *c) {
 
 void conn_settle(struct server_conn *c) {
     enum conn_state state = state_of(&c->state);
-    if (state == CONN_LINGERING || state == CONN_CLOSING || c->broken) {
+    if (state == CONN_LINGERING || state == CONN_CLOSING || c->broken || c->cut) {
+        return;
+    }
+    if (c->peer_done && c->input.len == 0 && c->intake) {
+        conn_close(c, "incomplete_request");
         return;
     }
     if (c->peer_done && c->input.len == 0 && !c->no_more && conn_arriving(c)) {
@@ -265,7 +269,8 @@ static void on_drain(struct stream *stream) {
         }
         return;
     }
-    if (c->input.len > 0 && conn_may_parse(c)) {
+    int starved = !list_empty(&c->requests) && slot_of(c->requests.first)->starved;
+    if (starved || (c->input.len > 0 && conn_may_parse(c))) {
         server_resume_later(c->server, c);
     }
     conn_settle(c);
@@ -322,9 +327,10 @@ void conn_note(struct server_conn *c, const char *event, const char *reason, uns
               log_u64("answered", c->answered), log_u64("in_flight", c->requests.count));
 }
 
-static void abandon_requests(struct server_conn *c) {
+void conn_abandon_requests(struct server_conn *c) {
     struct server *s = c->server;
     struct list_node *node;
+    c->intake = NULL;
     while ((node = list_pop_front(&c->requests)) != NULL) {
         struct server_slot *slot = slot_of(node);
         if (slot->owned) {
@@ -353,5 +359,5 @@ void conn_close(struct server_conn *c, const char *reason) {
     buffer_fini(&c->input);
     conn_account(c);
     stream_close(&c->stream);
-    abandon_requests(c);
+    conn_abandon_requests(c);
 }

@@ -4,9 +4,7 @@
 
 #include "base/state.h"
 #include "loop/timer.h"
-#include "server/server.h"
-
-#define REQUEST_CHUNK_BYTES 2048
+#include "server/parts.h"
 
 /* What a connection waits for; each state is a list of the server.
  *
@@ -38,6 +36,7 @@ struct server_conn {
     struct deadline read_deadline; /* first byte, header, body, idle or linger */
     struct deadline write_deadline;
     struct http_request_parser *parser; /* NULL while no request is arriving */
+    struct server_slot *intake;         /* whose body is arriving in parts */
     struct buffer input;                /* not yet parsed: pipelining beyond the bounds */
     size_t held;                        /* what parser and input count in server->bytes */
     uint64_t opened_ns;
@@ -56,23 +55,10 @@ struct server_conn {
     unsigned peer_done : 1;    /* on_end came */
     unsigned broken : 1;       /* no memory for an answer: closed in the next turn */
     unsigned continue_due : 1; /* 100 Continue, once the answers before it are out */
+    unsigned paused : 1;       /* the owner wants no more of the body that is arriving */
+    unsigned cut : 1;          /* no answer after the last one: ends in the next turn */
+    unsigned reset : 1;        /* ... and its end must not look like one */
 };
-
-/* A request with what the owner does not see. */
-struct server_slot {
-    struct server_request request;
-    struct buffer body;   /* a big body, taken over from the parser */
-    struct buffer answer; /* formatted, waiting for the answers before it */
-    size_t bytes;         /* counted in server->bytes */
-    unsigned has_head : 1;
-    unsigned owned : 1; /* handed to the owner, who has not answered yet */
-    unsigned refusal : 1;
-    _Alignas(16) char chunk[REQUEST_CHUNK_BYTES];
-};
-
-static inline struct server_slot *slot_of(struct list_node *node) {
-    return container_of(node, struct server_slot, request.node);
-}
 
 /* conn.c */
 void conn_accept(struct server *s, int fd, struct tls_context *tls);
@@ -84,6 +70,8 @@ void conn_close(struct server_conn *c, const char *reason);
 /* Logs and counts a reason, without closing. */
 void conn_note(struct server_conn *c, const char *event, const char *reason, unsigned status);
 void conn_on_due(struct deadline_queue *q, struct deadline *d);
+/* Requests in hand have no answer any more. */
+void conn_abandon_requests(struct server_conn *c);
 void conn_on_write_due(struct deadline_queue *q, struct deadline *d);
 
 /* A request has begun to arrive. */
@@ -108,11 +96,7 @@ void conn_drop_parser(struct server_conn *c);
 int conn_may_parse(const struct server_conn *c);
 /* Answers with an error in its turn and closes after it; the arriving request is dropped. */
 void conn_refuse(struct server_conn *c, unsigned status, const char *reason);
-void slot_free(struct server_slot *slot);
-
-/* answer.c */
-void slot_answer(struct server_slot *slot, const struct server_answer *answer);
-/* Writes every answer whose turn has come. */
-void conn_pump(struct server_conn *c);
+/* The body that is arriving is no longer wanted: no request after it. */
+void conn_drop_intake(struct server_conn *c);
 
 #endif

@@ -127,6 +127,10 @@ static int over_bytes(const struct server_conn *c, size_t bytes) {
 
 void conn_refuse(struct server_conn *c, unsigned status, const char *reason) {
     struct server *s = c->server;
+    if (c->intake) { /* its owner has it already, and answers itself or not at all */
+        conn_close(c, reason);
+        return;
+    }
     struct server_slot *slot = new_slot(c, sizeof(struct server_slot));
     if (c->in_body && copy_head(&slot->request, http_request_parser_request(c->parser),
                                 http_request_parser_head(c->parser)) == 0) {
@@ -157,9 +161,102 @@ void conn_refuse(struct server_conn *c, unsigned status, const char *reason) {
 
 int conn_may_parse(const struct server_conn *c) {
     const struct server_options *o = &c->server->options;
+    if (c->intake) {
+        return !c->paused && !conn_closing(c);
+    }
     return !c->no_more && !conn_closing(c) && c->requests.count < o->pipeline_depth &&
            stream_queued(&c->stream) < o->out_bytes;
 }
+
+static void hand_out(struct server_conn *c, struct server_slot *slot) {
+    struct server *s = c->server;
+    if (!slot->request.http.keep_alive) {
+        c->no_more = 1;
+    }
+    slot->has_head = 1;
+    slot->owned = 1;
+    s->requests++;
+    s->in_flight++;
+    s->events->on_request(s->owner, &slot->request);
+}
+
+/* ---- a body in parts ---- */
+
+static void begin_intake(struct server_conn *c) {
+    size_t bytes = request_bytes(c, 0);
+    if (over_bytes(c, bytes)) {
+        conn_refuse(c, 503, "request_memory");
+        return;
+    }
+    struct server_slot *slot = new_slot(c, bytes);
+    const struct http_request *head = http_request_parser_request(c->parser);
+    if (copy_head(&slot->request, head, http_request_parser_head(c->parser))) {
+        list_remove(&slot->request.node);
+        slot_free(slot);
+        conn_refuse(c, 503, "no_memory");
+        return;
+    }
+    http_request_parser_body_in_parts(c->parser);
+    c->intake = slot;
+    c->paused = 0;
+    if (head->expect_continue && head->has_body) {
+        c->continue_due = 1;
+        conn_pump(c);
+    }
+    hand_out(c, slot);
+}
+
+static void give_part(struct server_conn *c, int last) {
+    struct server *s = c->server;
+    struct server_slot *slot = c->intake;
+    struct slice part = http_request_parser_request(c->parser)->body;
+    if (last) {
+        c->intake = NULL;
+    }
+    if (last || part.len > 0) {
+        s->events->parts->on_body(s->owner, &slot->request, part, last);
+    }
+}
+
+static void end_intake(struct server_conn *c) {
+    c->in_body = 0;
+    c->continue_due = 0;
+    give_part(c, 1);
+    if (c->parser != NULL) {
+        http_request_parser_next(c->parser);
+    }
+}
+
+void conn_drop_intake(struct server_conn *c) {
+    c->intake = NULL;
+    c->no_more = 1;
+    c->continue_due = 0;
+    conn_drop_parser(c);
+    buffer_fini(&c->input);
+    conn_account(c);
+}
+
+void server_pause(struct server_request *r) {
+    struct server_conn *c = r->conn;
+    if (c->intake && &c->intake->request == r && !c->paused) {
+        c->paused = 1;
+        server_resume_later(c->server, c);
+    }
+}
+
+void server_resume(struct server_request *r) {
+    struct server_conn *c = r->conn;
+    if (c->intake && &c->intake->request == r && c->paused) {
+        c->paused = 0;
+        server_resume_later(c->server, c);
+    }
+}
+
+struct slice server_trailer(const struct server_request *r, struct slice name) {
+    return r->conn->parser ? http_request_parser_trailer(r->conn->parser, name) : SLICE_EMPTY;
+}
+
+/* ---- the parser's results ---- */
 
 static void on_head(struct server_conn *c) {
     struct server *s = c->server;
@@ -172,6 +269,8 @@ static void on_head(struct server_conn *c) {
     }
     if (status) {
         conn_refuse(c, status, "refused_at_head");
+    } else if (limit == SERVER_BODY_PARTS) {
+        begin_intake(c);
     } else if (http_request_parser_limit_body(c->parser, limit)) {
         conn_refuse(c, 413, "body_too_large");
     } else if (over_bytes(c, request_bytes(c, head->content_length))) {
@@ -183,7 +282,6 @@ static void on_head(struct server_conn *c) {
 }
 
 static void on_request(struct server_conn *c) {
-    struct server *s = c->server;
     const struct http_request *http = http_request_parser_request(c->parser);
     size_t bytes = request_bytes(c, http->body.len);
     if (over_bytes(c, bytes)) {
@@ -201,14 +299,7 @@ static void on_request(struct server_conn *c) {
     c->in_body = 0;
     c->continue_due = 0; /* the body has come without it */
     http_request_parser_next(c->parser);
-    if (!slot->request.http.keep_alive) {
-        c->no_more = 1;
-    }
-    slot->has_head = 1;
-    slot->owned = 1;
-    s->requests++;
-    s->in_flight++;
-    s->events->on_request(s->owner, &slot->request);
+    hand_out(c, slot);
 }
 
 /* One step; 0 when the loop must stop. */
@@ -221,13 +312,20 @@ static int step(struct server_conn *c, char *bytes, size_t len, size_t *used) {
     c->body_window += counts ? *used : 0;
     switch (result) {
     case HTTP_PARSE_MORE:
+        if (c->intake) {
+            give_part(c, 0);
+        }
         return 0;
     case HTTP_PARSE_HEAD:
         on_head(c);
         return c->parser != NULL;
     case HTTP_PARSE_DONE:
         c->more_input = *used < len;
-        on_request(c);
+        if (c->intake) {
+            end_intake(c);
+        } else {
+            on_request(c);
+        }
         return *used < len && conn_may_parse(c);
     case HTTP_PARSE_ERROR:
         conn_refuse(c, http_request_parser_status(c->parser),
@@ -284,9 +382,23 @@ void conn_take(struct server_conn *c, char *bytes, size_t len) {
     after_parse(c);
 }
 
+/* What follows an answer that ended with the connection. True: that is closed. */
+static int end_cut(struct server_conn *c) {
+    c->cut = 0;
+    conn_abandon_requests(c);
+    if (c->reset) {
+        stream_reset(&c->stream);
+        conn_close(c, "answer_aborted");
+    }
+    return (int)c->reset;
+}
+
 void conn_resume(struct server_conn *c) {
     if (c->broken) {
         conn_close(c, "no_memory");
+        return;
+    }
+    if (c->cut && end_cut(c)) {
         return;
     }
     size_t used = 0;
@@ -303,5 +415,6 @@ void conn_resume(struct server_conn *c) {
     if (c->input.len > 0 && conn_may_parse(c)) {
         server_resume_later(c->server, c);
     }
+    conn_give_room(c);
     conn_settle(c);
 }

@@ -48,6 +48,7 @@ struct server_events {
      * NULL. The request is NULL when the head could not be parsed. */
     void (*on_answered)(void *owner, const struct server_request *r, unsigned status,
                         size_t body_bytes, const char *reason);
+    const struct server_parts_events *parts; /* server/parts.h; NULL: bodies come whole */
 };
 
 /* What the owner sees of a request. Slab object with an embedded first arena chunk: everything

@@ -14,7 +14,7 @@
 #include "base/rng.h"
 #include "base/slab.h"
 #include "net/listener.h"
-#include "server/conn.h"
+#include "server/slot.h"
 
 #define SPARE_PARSERS 16
 
