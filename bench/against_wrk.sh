@@ -1,6 +1,6 @@
 #!/bin/sh
 # penstock-bench beside wrk: one interleaved run against nginx answering 201, closed loop, one
-# thread each. Prints a Markdown table of the rounds and the ratio of the median rates.
+# thread each. Prints a Markdown table of the rounds and the median ratios.
 #   sh bench/against_wrk.sh [BUILD] [CONNECTIONS]     default: build 64
 # Environment: SECONDS_PER_RUN (3), ROUNDS (5).
 set -eu
@@ -9,16 +9,10 @@ build=${1:-build}
 connections=${2:-64}
 seconds=${SECONDS_PER_RUN:-3}
 rounds=${ROUNDS:-5}
-port=${PORT:-18201}
-for program in wrk nginx; do
-    command -v $program >/dev/null || {
-        echo "error: $program is missing (apt-get install $program)" >&2
-        exit 1
-    }
-done
-[ -x "$build/penstock-bench" ] || { echo "error: no $build/penstock-bench; build first" >&2; exit 1; }
-
-work=$(mktemp -d)
+. bench/common.sh
+need_commands wrk nginx curl python3
+need_built penstock-bench
+work_begin
 mkdir "$work/tmp"
 cat >"$work/nginx.conf" <<EOF
 worker_processes 1;
@@ -37,13 +31,10 @@ http {
     server { listen 127.0.0.1:$port; return 201 "ok"; }
 }
 EOF
-nginx -c "$work/nginx.conf" 2>/dev/null &
-nginx=$!
-trap 'kill $nginx 2>/dev/null || true; wait $nginx 2>/dev/null || true; rm -rf "$work"' EXIT
-trap 'exit 1' INT TERM
 url=http://127.0.0.1:$port/
-sleep 0.5
-kill -0 $nginx 2>/dev/null || { cat "$work/error.log" >&2; exit 1; }
+nginx -c "$work/nginx.conf" 2>/dev/null &
+remember
+wait_for nginx "$work/error.log" answers $url
 
 printf '| tool | requests/s | p50 ms | p90 ms | p99 ms |\n|---|---|---|---|---|\n'
 round=0
@@ -62,9 +53,12 @@ while [ $round -lt "$rounds" ]; do
               p["p99"] }' |
         tee -a "$work/rows"
 done
-median() { # TOOL
-    awk -F'|' -v tool=" $1 " '$2 == tool { print $3 + 0 }' "$work/rows" | sort -n |
-        awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
-}
-printf '\nmedian rates: penstock-bench / wrk = '
-awk -v a="$(median penstock-bench)" -v b="$(median wrk)" 'BEGIN { printf "%.2f\n", a / b }'
+# A round's two runs follow each other, so their ratio says more than that of the medians.
+python3 - "$work/rows" <<'END'
+import statistics, sys
+rows = [[float(cell) for cell in line.split("|")[2:6]] for line in open(sys.argv[1])]
+ratios = [[b / a for a, b in zip(wrk, ours)] for wrk, ours in zip(rows[::2], rows[1::2])]
+names = ("rate", "p50", "p90", "p99")
+print("\npenstock-bench / wrk, median of the rounds: " + ", ".join(
+    f"{name} {statistics.median(column):.2f}" for name, column in zip(names, zip(*ratios))))
+END

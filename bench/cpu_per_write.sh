@@ -1,7 +1,7 @@
 #!/bin/sh
 # CPU microseconds (user + system of the service) per acknowledged write: one worker, TLS to
-# penstock-sink, 250-byte bodies, wrk in a closed loop. The floor is nginx answering 201 and nothing
-# else, in the same interleaved run: it says how fast the machine is just then.
+# penstock-sink, 250-byte bodies, wrk in a closed loop. The floor (penstock-floor: libuv answers 201
+# and nothing else) is in the same interleaved run: it says how fast the machine is just then.
 #   sh bench/cpu_per_write.sh [BUILD] [CONNECTIONS...]     default: build 64 512
 # Environment: SECONDS_PER_RUN (5), ROUNDS (3), MODES ("floor single coalesced").
 set -eu
@@ -12,79 +12,22 @@ connections=${*:-64 512}
 seconds=${SECONDS_PER_RUN:-5}
 rounds=${ROUNDS:-3}
 modes=${MODES:-floor single coalesced}
-port=18080 admin=19100 sink_port=18443
-work=$(mktemp -d)
-pids=
-stop() {
-    for pid in $pids; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-    pids=
-}
-trap 'stop; rm -rf "$work"' EXIT INT TERM
-
-for tool in wrk nginx; do
-    command -v $tool >/dev/null || { echo "error: no $tool (apt-get install $tool)" >&2; exit 1; }
-done
-for program in penstock penstock-sink; do
-    [ -x "$build/$program" ] || { echo "error: no $build/$program; build first" >&2; exit 1; }
-done
-
-configuration() { # MODE
-    items=25
-    [ "$1" = single ] && items=1
-    cat <<EOF
-listen: [{address: 127.0.0.1:$port}]
-admin: 127.0.0.1:$admin
-workers: 1
-log: {access: false, level: warn}
-dynamodb:
-  endpoint: https://localhost:$sink_port
-  region: eu-west-1
-  ca_file: $work/sink.pem
-  batch: {max_items: $items}
-tables: [{name: Music, partition_key: {name: Artist}, sort_key: {name: SongTitle}}]
-routes: [{route: POST /music, put_item: {table: Music}}]
-EOF
-}
-
-cpu_ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
-ready() {
-    tries=0
-    until curl -sf "http://127.0.0.1:$admin/readyz" >/dev/null; do
-        tries=$((tries + 1))
-        [ $tries -lt 100 ] || { cat "$work/penstock.log" >&2; exit 1; }
-        sleep 0.1
-    done
-}
+. bench/common.sh
+need_commands wrk curl python3
+need_built penstock penstock-sink penstock-floor
+work_begin
 
 hz=$(getconf CLK_TCK)
 
 start_floor() {
-    cat >"$work/nginx.conf" <<EOF
-worker_processes 1; master_process off; daemon off; pid $work/nginx.pid; error_log /dev/null;
-events { worker_connections 4000; }
-http { access_log off; keepalive_requests 100000000;
-  server { listen 127.0.0.1:$port; location / { return 201; } } }
-EOF
-    nginx -c "$work/nginx.conf" 2>/dev/null &
-    pid=$!
-    pids="$pids $pid"
-    sleep 0.5
+    "$build/penstock-floor" $port &
+    remember
+    wait_for penstock-floor "" answers "http://127.0.0.1:$port/"
 }
-start_penstock() { # MODE
-    "$build/penstock-sink" --listen "127.0.0.1:$sink_port" --cert-out "$work/sink.pem" \
-        --table Music:Artist:SongTitle --json "$work/sink.json" >"$work/sink.log" 2>&1 &
-    sink=$!
-    pids="$pids $sink"
-    sleep 0.5
-    configuration "$1" >"$work/penstock.yaml"
-    AWS_ACCESS_KEY_ID=k AWS_SECRET_ACCESS_KEY=s "$build/penstock" run -c "$work/penstock.yaml" \
-        2>"$work/penstock.log" &
-    pid=$!
-    pids="$pids $pid"
-    ready
+start_coalesced() { # [BATCH_ITEMS]
+    start_sink --table Music:Artist:SongTitle
+    configure_music "batch: {max_items: ${1:-25}}"
+    start_penstock
 }
 measure() { # MODE CONNECTIONS
     wrk -t1 -c"$2" -d1s -s bench/post.lua "http://127.0.0.1:$port" >/dev/null
@@ -113,8 +56,11 @@ while [ $round -lt "$rounds" ]; do
         for mode in $modes; do
             case $mode in
             floor) start_floor ;;
-            *) start_penstock "$mode" ;;
+            single) start_coalesced 1 ;;
+            coalesced) start_coalesced ;;
+            *) fail "no mode $mode: floor, single, coalesced" ;;
             esac
+            pid=$started
             measure "$mode" "$c"
         done
     done

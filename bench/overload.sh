@@ -9,40 +9,14 @@ cd "$(dirname "$0")/.."
 build=${1:-build}
 seconds=${SECONDS_PER_RUN:-10}
 storm=${STORM:-60}
-port=18080 admin=19100 upstream=18443
-work=$(mktemp -d)
-pids=
-stop() {
-    for pid in $pids; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-    pids=
-}
-trap 'stop; rm -rf "$work"' EXIT INT TERM
-for program in penstock penstock-sink penstock-bench tools/fire_endpoint; do
-    [ -x "$build/$program" ] || { echo "error: no $build/$program; build first" >&2; exit 1; }
-done
+. bench/common.sh
+need_commands curl python3
+need_built penstock penstock-sink penstock-bench tools/fire_endpoint
+work_begin
 
-serve() { # TABLE URL SETTINGS
-    cat >"$work/penstock.yaml" <<END
-listen: [{address: 127.0.0.1:$port}]
-admin: 127.0.0.1:$admin
-workers: 1
-log: {access: false, level: error}
-dynamodb: {endpoint: $2, region: eu-west-1, ca_file: $work/sink.pem, $3}
-tables: [{name: $1, partition_key: {name: k}}]
-routes: [{route: POST /items, put_item: {table: $1}}]
-END
-    AWS_ACCESS_KEY_ID=k AWS_SECRET_ACCESS_KEY=s "$build/penstock" run -c "$work/penstock.yaml" &
-    penstock=$!
-    pids="$pids $penstock"
-    tries=0
-    until curl -sf "http://127.0.0.1:$admin/readyz" >/dev/null; do
-        tries=$((tries + 1))
-        [ $tries -lt 100 ] || { echo "error: penstock is not ready" >&2; exit 1; }
-        sleep 0.1
-    done
+serve() { # TABLE SETTINGS
+    configure "$1" "partition_key: {name: k}" /items "$2"
+    start_penstock
 }
 load() { # RATE SECONDS WARMUP JSON
     "$build/penstock-bench" --connections 512 --rate "$1" --duration "$2s" --warmup "$3s" \
@@ -51,11 +25,8 @@ load() { # RATE SECONDS WARMUP JSON
         "http://127.0.0.1:$port/items" >"$work/bench.log" || { cat "$work/bench.log" >&2; exit 1; }
 }
 
-"$build/penstock-sink" --listen "127.0.0.1:$upstream" --cert-out "$work/sink.pem" \
-    --table Items:k --latency-ms 20 --threads 1 >"$work/sink.log" &
-pids="$pids $!"
-sleep 0.5
-serve Items "https://localhost:$upstream" "max_connections: 1, warm_connections: 1"
+start_sink --table Items:k --latency-ms 20 --threads 1
+serve Items "max_connections: 1, warm_connections: 1"
 echo '| asked/s | accepted/s | p50 ms | p99 ms | refused/s | refused p50 ms | refused p99 ms | other |'
 echo '|---|---|---|---|---|---|---|---|'
 for rate in 600 1200 2400 12000 600; do
@@ -72,16 +43,17 @@ END
 done
 stop
 
-"$build/tools/fire_endpoint" --listen "127.0.0.1:$upstream" --percent 0 >"$work/fire.log" &
-endpoint=$!
-pids="$pids $endpoint"
-sleep 0.5
-serve Fire "http://127.0.0.1:$upstream" "deadline_ms: 5000"
+"$build/tools/fire_endpoint" --listen "127.0.0.1:$sink_port" --percent 0 >"$work/fire.log" &
+remember
+fire=$started
+wait_for fire_endpoint "$work/fire.log" answers "http://127.0.0.1:$sink_port/"
+endpoint=http://127.0.0.1:$sink_port
+serve Fire "deadline_ms: 5000"
 load 4000 $((storm + 25)) 0 "$work/storm.json" &
 client=$!
 echo
 echo "Full throttling for $storm s, 4000 writes/s asked: requests upstream and writes stored, a second"
-python3 - $admin $endpoint "$storm" <<'END'
+python3 - $admin $fire "$storm" <<'END'
 import os, signal, sys, time, urllib.request
 admin, endpoint, storm = map(int, sys.argv[1:])
 

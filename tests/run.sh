@@ -34,10 +34,11 @@ build asan
 build fuzz -DPENSTOCK_FUZZ_SECONDS="$fuzz_seconds"
 build tsan
 build clang
+build regress
 wait "$npm"
 
 step "running every test"
 # One CTest run over all build folders, so that there is one summary.
 mkdir -p build/all
-printf 'subdirs("../asan" "../fuzz" "../tsan")\n' >build/all/CTestTestfile.cmake
+printf 'subdirs("../asan" "../fuzz" "../tsan" "../regress")\n' >build/all/CTestTestfile.cmake
 exec ctest --test-dir build/all -j "$jobs" --output-on-failure
