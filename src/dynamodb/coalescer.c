@@ -31,11 +31,19 @@ int coalescer_leaves(const struct dynamodb *d, const struct table *t, uint64_t n
     if (list_empty(ready)) {
         return 0;
     }
-    const struct op *oldest = container_of(ready->first, struct op, node);
-    uint64_t due = oldest->ready_ns + d->options.batch_delay_ms * NS_PER_MS;
+    uint64_t since_ns = t->waits_since_ns ? t->waits_since_ns : now_ns;
+    uint64_t due = since_ns + d->options.batch_delay_ms * NS_PER_MS;
     if (is_full(d, t) || now_ns >= due || d->rule(t)) {
         return 1;
     }
     *due_ns = due;
     return 0;
+}
+
+void coalescer_after_turn(struct table *t, uint64_t now_ns) {
+    if (list_empty(&t->lanes[LANE_COALESCED].ready)) {
+        t->waits_since_ns = 0;
+    } else if (t->waits_since_ns == 0) {
+        t->waits_since_ns = now_ns;
+    }
 }

@@ -3,8 +3,12 @@
  * A full batch (25 ops, or as many bytes as a request may have) leaves as soon as a connection
  * is free. A partial one leaves at once while its table has few ops outstanding (ready or in
  * flight: at most COALESCER_EAGER_OPS) or none of its batches in flight; else when it is full,
- * when the last one in flight returns, or when its oldest op has waited batch_delay_ms. So an
- * idle service adds no delay, and a busy one makes bigger batches by itself.
+ * when the last one in flight returns, or when it has waited batch_delay_ms. So an idle service
+ * adds no delay, and a busy one makes bigger batches by itself.
+ *
+ * The wait counts from the end of the turn that left the batch unfilled, not from when its
+ * oldest op came: with 512 clients a turn takes longer than the delay, and counted from the op
+ * every turn would end in a scrap (mean batch 15 to 17; 24 by this rule).
  *
  * Why not "when one in flight returns": every return would carry away the first of the clients
  * that come again, alone; with the least jitter 64 clients end as 64 lone puts (mean 1.2 in
@@ -35,5 +39,7 @@ size_t coalescer_wire_bytes(const struct op *op);
  * waited enough; UINT64_MAX when none waits. */
 int coalescer_leaves(const struct dynamodb *d, const struct table *t, uint64_t now_ns,
                      uint64_t *due_ns);
+/* When all that may leave has left: what stays begins, or goes on, to wait. */
+void coalescer_after_turn(struct table *t, uint64_t now_ns);
 
 #endif

@@ -111,6 +111,9 @@ static int send_batch(struct dynamodb *d, struct table *t, enum lane_name lane) 
         return 0;
     }
     prepare(b);
+    if (lane == LANE_COALESCED) {
+        t->waits_since_ns = 0;
+    }
     list_push_back(&t->lanes[lane].batches, &b->node);
     int error = d->port->send(d->port, &b->exchange);
     if (error) {
@@ -143,6 +146,9 @@ void dispatch_run(struct dynamodb *d) {
         }
     }
     d->first_table = at;
+    for (size_t i = 0; i < d->table_count; i++) {
+        coalescer_after_turn(&d->tables[i], d->now_ns);
+    }
 }
 
 uint64_t dispatch_due_ns(const struct dynamodb *d) {

@@ -23,7 +23,8 @@ struct table {
     struct slice name;
     struct map lines; /* struct key_line by canonical key bytes */
     struct lane lanes[LANES];
-    size_t ready_bytes; /* of LANE_COALESCED, on the wire */
+    size_t ready_bytes;      /* of LANE_COALESCED, on the wire */
+    uint64_t waits_since_ns; /* a batch of LANE_COALESCED to be filled; 0: none waits */
     struct limiter writes;
     struct limiter reads;
     struct retry_quota quota;
