@@ -245,11 +245,12 @@ def run(folder, seed, ops, authority=None, percent=100):
                  workers=m["workers"], ca_file=authority and authority.file,
                  dynamodb=UPSTREAM.format(**m))
     record = folder / "clients.record"
+    asked_for = ops * 10 // 9 if m["terminate"] else ops
     command = [str(BUILD / "tools" / "fire_clients"), "--connect", f"127.0.0.1:{p.port}",
-               "--record", str(record), "--ops", str(ops), "--seed", str(seed),
+               "--record", str(record), "--ops", str(asked_for), "--seed", str(seed),
                "--connections", str(m["clients"]), "--leave", str(m["leave"])]
     if m["terminate"]:
-        command += ["--term-pid", str(p.process.pid), "--term-after", str(ops * 9 // 10)]
+        command += ["--term-pid", str(p.process.pid), "--term-after", str(ops)]
     wrong = []
     try:
         started = time.monotonic()
