@@ -1,6 +1,7 @@
 #include "tls/context_impl.h"
 
 #include "base/error.h"
+#include "tls/names.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -59,8 +60,7 @@ static int context_new(struct tls_context **out, int endpoint, char reason[TLS_R
     c->id = ++ids;
     c->is_server = endpoint == MBEDTLS_SSL_IS_SERVER;
     mbedtls_ssl_config_init(&c->conf);
-    mbedtls_x509_crt_init(&c->certificate);
-    mbedtls_pk_init(&c->key);
+    c->references = 1;
     int error = tls_drbg_init(&c->random, reason);
     if (error != 0) {
         free(c);
@@ -85,16 +85,24 @@ static int context_new(struct tls_context **out, int endpoint, char reason[TLS_R
     return 0;
 }
 
+static void identity_free(struct tls_identity *i) {
+    mbedtls_x509_crt_free(&i->certificate);
+    mbedtls_pk_free(&i->key);
+    tls_tickets_release(i->tickets);
+    free(i);
+}
+
 void tls_context_free(struct tls_context *c) {
-    if (c == NULL) {
+    if (c == NULL || --c->references > 0) {
         return;
     }
     mbedtls_ssl_config_free(&c->conf);
-    mbedtls_x509_crt_free(&c->certificate);
-    mbedtls_pk_free(&c->key);
+    for (struct tls_identity *i = c->identities, *next; i != NULL; i = next) {
+        next = i->next;
+        identity_free(i);
+    }
     tls_drbg_fini(&c->random);
     tls_ca_release(c->ca);
-    tls_tickets_release(c->tickets);
     free(c);
 }
 
@@ -117,42 +125,79 @@ int tls_client_context_new(struct tls_context **out, const char *ca_file,
     return 0;
 }
 
+/* ---- servers ---- */
+
 static int write_ticket(void *arg, const mbedtls_ssl_session *session, unsigned char *start,
                         const unsigned char *end, size_t *len, uint32_t *lifetime) {
     struct tls_context *c = arg;
-    return mbedtls_ssl_ticket_write(tls_tickets_context(c->tickets), session, start, end, len,
-                                    lifetime);
+    return mbedtls_ssl_ticket_write(tls_tickets_context((*c->chosen)->tickets), session, start,
+                                    end, len, lifetime);
 }
 
 static int parse_ticket(void *arg, mbedtls_ssl_session *session, unsigned char *ticket,
                         size_t len) {
     struct tls_context *c = arg;
-    int rc = mbedtls_ssl_ticket_parse(tls_tickets_context(c->tickets), session, ticket, len);
+    int rc = mbedtls_ssl_ticket_parse(tls_tickets_context((*c->chosen)->tickets), session,
+                                      ticket, len);
     c->ticket_taken = rc == 0;
     return rc;
 }
 
-static int load_identity(struct tls_context *c, const char *certificate_file,
-                         const char *key_file, char reason[TLS_REASON_MAX]) {
-    int rc = mbedtls_x509_crt_parse_file(&c->certificate, certificate_file);
+/* A name nobody has gets the default certificate, and the client decides. */
+static int on_server_name(void *arg, mbedtls_ssl_context *ssl, const unsigned char *name,
+                          size_t len) {
+    struct tls_context *c = arg;
+    for (struct tls_identity *i = c->identities; i != NULL; i = i->next) {
+        if (tls_certificate_is_for(&i->certificate, slice_of((const char *)name, len))) {
+            *c->chosen = i;
+            return mbedtls_ssl_set_hs_own_cert(ssl, &i->certificate, &i->key);
+        }
+    }
+    return 0;
+}
+
+static int load_identity(struct tls_context *c, struct tls_identity *i,
+                         const char *certificate_file, const char *key_file,
+                         char reason[TLS_REASON_MAX]) {
+    int rc = mbedtls_x509_crt_parse_file(&i->certificate, certificate_file);
     if (rc != 0) { /* > 0: a part of the chain is unreadable, which no client would forgive */
         tls_reason_file(reason, "certificate", certificate_file, rc < 0 ? rc : 0);
         return ERR_TLS;
     }
-    rc = compat_parse_key_file(&c->key, key_file, &c->random.drbg);
+    rc = compat_parse_key_file(&i->key, key_file, &c->random.drbg);
     if (rc != 0) {
         tls_reason_file(reason, "private key", key_file, rc);
         return ERR_TLS;
     }
-    if (compat_check_pair(&c->certificate.pk, &c->key, &c->random.drbg) != 0) {
+    if (compat_check_pair(&i->certificate.pk, &i->key, &c->random.drbg) != 0) {
         snprintf(reason, TLS_REASON_MAX, "the private key does not belong to the certificate");
         return ERR_TLS;
     }
-    rc = mbedtls_ssl_conf_own_cert(&c->conf, &c->certificate, &c->key);
-    if (rc != 0) {
-        tls_reason_file(reason, "certificate", certificate_file, rc);
-        return ERR_TLS;
+    return tls_tickets_acquire(&i->tickets, certificate_file, reason);
+}
+
+static void append_identity(struct tls_context *c, struct tls_identity *i) {
+    struct tls_identity **last = &c->identities;
+    while (*last != NULL) {
+        last = &(*last)->next;
     }
+    *last = i;
+}
+
+int tls_server_context_add(struct tls_context *c, const char *certificate_file,
+                           const char *key_file, char reason[TLS_REASON_MAX]) {
+    struct tls_identity *i = calloc(1, sizeof(*i));
+    if (i == NULL) {
+        return ERR_NOMEM;
+    }
+    mbedtls_x509_crt_init(&i->certificate);
+    mbedtls_pk_init(&i->key);
+    int error = load_identity(c, i, certificate_file, key_file, reason);
+    if (error != 0) {
+        identity_free(i);
+        return error;
+    }
+    append_identity(c, i);
     return 0;
 }
 
@@ -163,14 +208,18 @@ int tls_server_context_new(struct tls_context **out, const char *certificate_fil
     if (error != 0) {
         return error;
     }
-    error = load_identity(c, certificate_file, key_file, reason);
-    if (error == 0) {
-        error = tls_tickets_acquire(&c->tickets, certificate_file, reason);
+    error = tls_server_context_add(c, certificate_file, key_file, reason);
+    if (error == 0 && mbedtls_ssl_conf_own_cert(&c->conf, &c->identities->certificate,
+                                                &c->identities->key) != 0) {
+        snprintf(reason, TLS_REASON_MAX, "certificate: %.128s: cannot be used",
+                 certificate_file);
+        error = ERR_TLS;
     }
     if (error != 0) {
         tls_context_free(c);
         return error;
     }
+    mbedtls_ssl_conf_sni(&c->conf, on_server_name, c);
     mbedtls_ssl_conf_session_tickets_cb(&c->conf, write_ticket, parse_ticket, c);
     *out = c;
     return 0;

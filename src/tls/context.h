@@ -23,6 +23,12 @@ MUST_CHECK int tls_client_context_new(struct tls_context **out, const char *ca_f
 /* Certificate chain and key, PEM files; checks that they belong together. */
 MUST_CHECK int tls_server_context_new(struct tls_context **out, const char *certificate_file,
                                       const char *key_file, char reason[TLS_REASON_MAX]);
+/* One more certificate on the same listener, for the names it bears (tls/names.h); the first is
+ * for everybody else. Before the first connection only: afterwards a context never changes. */
+MUST_CHECK int tls_server_context_add(struct tls_context *c, const char *certificate_file,
+                                      const char *key_file, char reason[TLS_REASON_MAX]);
+/* The owner's part ends; the memory goes with the last connection that uses it. All on the one
+ * thread that uses it: there is no lock. */
 void tls_context_free(struct tls_context *c);
 
 /* Cryptographic random bytes: 0 or ERR_TLS. */

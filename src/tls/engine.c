@@ -20,7 +20,8 @@
 struct tls_engine {
     mbedtls_ssl_context ssl;
     struct tls_context *context;
-    const char *in; /* borrowed ciphertext */
+    struct tls_identity *identity; /* of a server: the one the client's name chose */
+    const char *in;                /* borrowed ciphertext */
     size_t in_len;
     struct buffer held; /* ciphertext kept from earlier feeds: comes before `in` */
     struct buffer *out;
@@ -127,6 +128,8 @@ int tls_engine_new(struct tls_engine **out, struct tls_context *context,
         return ERR_NOMEM;
     }
     e->context = context;
+    e->identity = context->identities;
+    context->references++;
     e->sessions = context->is_server ? NULL : sessions;
     mbedtls_ssl_init(&e->ssl);
     int rc = mbedtls_ssl_setup(&e->ssl, &context->conf);
@@ -148,6 +151,7 @@ void tls_engine_free(struct tls_engine *e) {
         return;
     }
     mbedtls_ssl_free(&e->ssl);
+    tls_context_free(e->context);
     buffer_fini(&e->held);
     free(e->server_name);
     free(e);
@@ -230,7 +234,8 @@ int tls_engine_handshake(struct tls_engine *e) {
     if (e->done) {
         return 0;
     }
-    e->context->ticket_taken = 0; /* the callback cannot know whose ticket it sees */
+    e->context->chosen = &e->identity; /* the callbacks cannot know whose they are */
+    e->context->ticket_taken = 0;
     int rc = mbedtls_ssl_handshake(&e->ssl);
     e->took_ticket |= e->context->ticket_taken;
     if (rc == 0) {
@@ -245,6 +250,7 @@ int tls_engine_read(struct tls_engine *e, char *out, size_t cap, size_t *len) {
     if (e->error != 0) {
         return e->error;
     }
+    e->context->chosen = &e->identity; /* TLS 1.3 gives tickets after the handshake */
     for (;;) {
         int rc = mbedtls_ssl_read(&e->ssl, (unsigned char *)out, cap);
         if (rc > 0) {
