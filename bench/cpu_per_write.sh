@@ -2,8 +2,9 @@
 # CPU microseconds (user + system of the service) per acknowledged write: one worker, TLS to
 # penstock-sink, 250-byte bodies, wrk in a closed loop. The floor (penstock-floor: libuv answers 201
 # and nothing else) is in the same interleaved run: it says how fast the machine is just then.
+# Pipelined is single with several requests in flight on each of a few connections.
 #   sh bench/cpu_per_write.sh [BUILD] [CONNECTIONS...]     default: build 64 512
-# Environment: SECONDS_PER_RUN (5), ROUNDS (3), MODES ("floor single coalesced").
+# Environment: SECONDS_PER_RUN (5), ROUNDS (3), MODES ("floor single pipelined coalesced").
 set -eu
 cd "$(dirname "$0")/.."
 build=${1:-build}
@@ -11,7 +12,7 @@ build=${1:-build}
 connections=${*:-64 512}
 seconds=${SECONDS_PER_RUN:-5}
 rounds=${ROUNDS:-3}
-modes=${MODES:-floor single coalesced}
+modes=${MODES:-floor single pipelined coalesced}
 . bench/common.sh
 need_commands wrk curl python3
 need_built penstock penstock-sink penstock-floor
@@ -24,9 +25,9 @@ start_floor() {
     remember
     wait_for penstock-floor "" answers "http://127.0.0.1:$port/"
 }
-start_coalesced() { # [BATCH_ITEMS]
+serve() { # UNDER_DYNAMODB
     start_sink --table Music:Artist:SongTitle
-    configure_music "batch: {max_items: ${1:-25}}"
+    configure_music "$1"
     start_penstock
 }
 measure() { # MODE CONNECTIONS
@@ -56,9 +57,10 @@ while [ $round -lt "$rounds" ]; do
         for mode in $modes; do
             case $mode in
             floor) start_floor ;;
-            single) start_coalesced 1 ;;
-            coalesced) start_coalesced ;;
-            *) fail "no mode $mode: floor, single, coalesced" ;;
+            single) serve "batch: {max_items: 1}" ;;
+            pipelined) serve "batch: {max_items: 1}, pipeline_depth: 16, max_connections: 8" ;;
+            coalesced) serve "batch: {max_items: 25}" ;;
+            *) fail "no mode $mode: floor, single, pipelined, coalesced" ;;
             esac
             pid=$started
             measure "$mode" "$c"
