@@ -74,6 +74,9 @@ if [ "${1:-}" = --hold ]; then
             [ -d "$top/cgroup/$group" ] || break
             sleep 0.2
         done
+        umount -l "$top/root" "$top/cgroup" 2>/dev/null || true
+        rm -rf "$top/init" "$top/error"
+        rmdir "$top/root" "$top/cgroup" "$top" 2>/dev/null || true
     }
     trap clean EXIT
     trap 'exit 1' INT TERM HUP
@@ -125,20 +128,22 @@ PENSTOCK_PACKAGE=$(ls "$root"/../package/*.deb)
 export PENSTOCK_PACKAGE
 
 top=$(mktemp -d)
-holder=
+holder= command=
 clean() {
     trap - EXIT
+    if [ -n "$command" ]; then
+        kill -INT "$command" 2>/dev/null || true
+        wait "$command" 2>/dev/null || true
+    fi
     if [ -n "$holder" ]; then
         kill -TERM "$holder" 2>/dev/null || true
         wait "$holder" 2>/dev/null || true
     fi
-    rmdir "$top/cgroup" "$top/root" 2>/dev/null || true # the mounts there were the holder's
-    rm -f "$top/init" "$top/error"
-    rmdir "$top"
+    [ ! -d "$top" ] || rmdir "$top" 2>/dev/null || true # the holder's, once it runs
 }
 trap clean EXIT
 trap 'exit 1' INT TERM HUP
-# pdeathsig: the holder cleans up even when this shell is killed outright.
+# pdeathsig: all is cleaned up even when this shell is killed outright.
 setpriv --pdeathsig TERM unshare --mount --propagation private sh "$0" --hold "$top" "$root" &
 holder=$!
 
@@ -160,7 +165,12 @@ until state=$(within systemctl is-system-running 2>/dev/null) || [ "$state" = de
 done
 export PENSTOCK_INIT="$init"
 code=0
-timeout --signal=INT --kill-after=20 "$seconds" nsenter --target "$init" --net "$@" || code=$?
+# In the background, so that signals reach this shell; there a shell has SIGINT ignored.
+env --default-signal=INT setpriv --pdeathsig INT timeout --signal=INT --kill-after=20 "$seconds" \
+    nsenter --target "$init" --net "$@" &
+command=$!
+wait "$command" || code=$?
+command=
 [ $code != 124 ] || echo "error: interrupted after $seconds s" >&2
 [ $code != 77 ] || code=1 # that is ours to say
 exit $code
