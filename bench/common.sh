@@ -71,9 +71,9 @@ cpu_ticks() { # PID
 
 # ---- Penstock between a client and penstock-sink: ports below the ephemeral ones ----
 
-port=18080
-admin=19100
-sink_port=18443
+port=${PORT:-18080}
+admin=${ADMIN_PORT:-19100}
+sink_port=${SINK_PORT:-18443}
 
 # start_sink [OPTION]...: over TLS, its certificate in $work/sink.pem, its summary at exit in
 # $work/sink.json.

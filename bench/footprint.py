@@ -1,4 +1,4 @@
-"""Helper of bench/footprint.sh: idle connections, and exec to first stored write."""
+"""Helper of footprint.sh and compare.sh: idle connections, and exec to first stored write."""
 import os
 import resource
 import socket
@@ -7,7 +7,8 @@ import sys
 import time
 
 BODY = b'{"Artist":"A","SongTitle":"s","AlbumTitle":"' + b"x" * 200 + b'"}'
-POST = b"POST /music HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+POST = (b"POST /music HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n%s" % (len(BODY), BODY))
 
 
 def resident_kb(pid):
@@ -31,23 +32,29 @@ def idle(pid, port, count):
           f"({before} kB before, {after} kB after)")
 
 
-def first_write(binary, config, port, rounds=15):
+def post_until_stored(port, process):
+    while process.poll() is None:
+        try:
+            with socket.create_connection(("127.0.0.1", port)) as s:
+                while True:
+                    s.sendall(POST)
+                    answer = s.recv(4096)
+                    if answer.startswith(b"HTTP/1.1 201"):
+                        return
+                    if not answer:
+                        break
+        except OSError:
+            time.sleep(0.0005)
+    sys.exit(f"{process.args} ended with {process.returncode}")
+
+
+def first_write(port, rounds, command):
     times = []
     for _ in range(rounds):
         start = time.monotonic()
-        process = subprocess.Popen([binary, "run", "-c", config], stderr=subprocess.DEVNULL)
-        while True:
-            try:
-                s = socket.create_connection(("127.0.0.1", port))
-                break
-            except OSError:
-                time.sleep(0.0005)
-        while True:
-            s.sendall(POST)
-            if s.recv(4096).startswith(b"HTTP/1.1 201"):
-                break
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        post_until_stored(port, process)
         times.append((time.monotonic() - start) * 1000)
-        s.close()
         process.kill()  # nothing is in flight, and a drain would only cost time
         process.wait()
     times.sort()
@@ -60,4 +67,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "idle":
         idle(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     else:
-        first_write(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        first_write(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

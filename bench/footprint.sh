@@ -22,7 +22,8 @@ mallocs() {
 }
 
 AWS_ACCESS_KEY_ID=k AWS_SECRET_ACCESS_KEY=s \
-    python3 bench/footprint.py first-write "$build/penstock" "$work/penstock.yaml" "$port"
+    python3 bench/footprint.py first-write "$port" 15 \
+    "$build/penstock" run -c "$work/penstock.yaml"
 
 start_penstock LD_PRELOAD="$build/libmalloc_count.so"
 wrk -t1 -c64 -d2s -s bench/post.lua "http://127.0.0.1:$port" >/dev/null

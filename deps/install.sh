@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages of deps/packages.txt that are missing.
-# usage: sh deps/install.sh PURPOSE...     PURPOSE: build, test, local
+# usage: sh deps/install.sh PURPOSE...     PURPOSE: build, test, local, compare
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 missing=
