@@ -43,6 +43,7 @@ static void load_listen(struct config *c, struct json_object *root,
                 out->text);
         }
         load_listen_tls(c, entry, out);
+        config_load_proxy_protocol(c, entry, out, errors);
     }
 }
 
@@ -87,6 +88,8 @@ static void load_limits(struct config *c, struct json_object *root) {
     s->body_timeout_ms = config_number(m, "limits.body_timeout_ms");
     s->body_min_rate = config_number(m, "limits.body_min_rate");
     s->first_byte_timeout_ms = config_number(m, "limits.first_byte_timeout_ms");
+    s->proxy_header_timeout_ms = config_number(m, "limits.proxy_header_timeout_ms");
+    s->connections_per_address = config_number(m, "limits.connections_per_address");
     s->idle_timeout_ms = config_number(m, "limits.idle_timeout_ms");
     s->write_timeout_ms = config_number(m, "limits.write_timeout_ms");
     s->linger_ms = config_number(m, "limits.linger_ms");
@@ -170,6 +173,7 @@ static void load_rest(struct config *c, struct json_object *root,
     load_admin(c, root, errors);
     load_invoke(c, root, errors);
     load_limits(c, root);
+    config_load_trusted_proxies(c, root, errors);
     load_dynamodb(c, root);
     load_stage(c, root, errors);
     config_load_tables(c, root, errors);

@@ -23,6 +23,8 @@ struct config_listen {
     const char *text;
     const char *certificate; /* NULL: plain */
     const char *key;
+    int proxied; /* a PROXY header is due, from these only */
+    struct net_ranges proxies;
 };
 
 struct config_table_entry {
@@ -92,6 +94,10 @@ size_t config_worker_count(const struct config *c);
 const char *config_version(void);
 
 /* Parts of config_load, one file each. */
+void config_load_proxy_protocol(struct config *c, struct json_object *listen,
+                                struct config_listen *out, struct config_errors *errors);
+void config_load_trusted_proxies(struct config *c, struct json_object *root,
+                                 struct config_errors *errors);
 void config_load_tables(struct config *c, struct json_object *root,
                         struct config_errors *errors);
 void config_load_functions(struct config *c, struct json_object *root,

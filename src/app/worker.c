@@ -198,7 +198,8 @@ static void build_front(struct worker *w) {
     w->server = server_new(&w->loop, &w->hub, &server, &gateway_server_events, w->gateway);
     ASSERT(w->server != NULL);
     for (size_t i = 0; i < c->listen_count; i++) {
-        int error = server_listen(w->server, w->fds[i], w->server_tls[i]);
+        int error = server_listen_proxied(w->server, w->fds[i], w->server_tls[i],
+                                          c->listen[i].proxied ? &c->listen[i].proxies : NULL);
         ASSERT(error == 0); /* a listening descriptor can always be watched */
         w->fds[i] = -1;
     }

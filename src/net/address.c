@@ -51,6 +51,12 @@ static int parse_ip(struct slice host, uint16_t port, int family, struct net_add
     return inet_pton(AF_INET, text, &in->sin_addr) == 1 ? 0 : ERR_INVALID;
 }
 
+int net_address_parse_ip(struct slice ip, uint16_t port, struct net_address *out) {
+    int family = slice_find(ip, ':') < ip.len ? AF_INET6 : AF_INET;
+    memset(out, 0, sizeof(*out));
+    return parse_ip(ip, port, family, out);
+}
+
 int net_address_parse(struct slice text, struct net_address *out) {
     struct slice path, host, rest;
     uint16_t port;

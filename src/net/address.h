@@ -17,6 +17,8 @@ struct net_address {
 /* "127.0.0.1:8080", "[::]:8080", "unix:/run/x.sock": 0 or ERR_INVALID. No names: those go to
  * net/resolver.h. */
 MUST_CHECK int net_address_parse(struct slice text, struct net_address *out);
+/* "192.0.2.1" or "2001:db8::1", without brackets: 0 or ERR_INVALID. */
+MUST_CHECK int net_address_parse_ip(struct slice ip, uint16_t port, struct net_address *out);
 /* NUL-terminated, with the port ("unix:/path", or "unix" for an unnamed peer; "unknown" for
  * no address). */
 void net_address_format(const struct net_address *a, char out[NET_ADDRESS_TEXT_MAX]);

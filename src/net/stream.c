@@ -1,5 +1,6 @@
 /* Happy path of a client: stream_connect -> on_connected -> [handshake] -> stream_opened. Of a
- * server: stream_accept -> (next turn) stream_deliver -> [handshake] -> stream_opened.
+ * server: stream_accept -> (next turn) stream_deliver -> [PROXY header] -> [handshake] ->
+ * stream_opened.
  *
  * Failure modes: a call that cannot even start returns its code. An error met inside a call or
  * in the flush is noted (stream_fail_later) and delivered in the next turn from the hub's idle
@@ -26,8 +27,11 @@ static const struct {
     uint32_t next;
 } states[] = {
     [STREAM_NEW] = {"new", BIT(STREAM_CONNECTING) | BIT(STREAM_CLOSING)},
-    [STREAM_CONNECTING] = {"connecting", BIT(STREAM_HANDSHAKE) | BIT(STREAM_OPEN) |
-                                             BIT(STREAM_FAILED) | BIT(STREAM_CLOSING)},
+    [STREAM_CONNECTING] = {"connecting", BIT(STREAM_PROXY) | BIT(STREAM_HANDSHAKE) |
+                                             BIT(STREAM_OPEN) | BIT(STREAM_FAILED) |
+                                             BIT(STREAM_CLOSING)},
+    [STREAM_PROXY] = {"proxy", BIT(STREAM_HANDSHAKE) | BIT(STREAM_OPEN) | BIT(STREAM_FAILED) |
+                                   BIT(STREAM_CLOSING)},
     [STREAM_HANDSHAKE] = {"handshake",
                           BIT(STREAM_OPEN) | BIT(STREAM_FAILED) | BIT(STREAM_CLOSING)},
     [STREAM_OPEN] = {"open", BIT(STREAM_FAILED) | BIT(STREAM_CLOSING)},
@@ -113,14 +117,23 @@ void stream_opened(struct stream *s) {
     stream_update_polling(s);
 }
 
-/* The socket is connected. */
-static void transport_ready(struct stream *s) {
+void stream_transport_ready(struct stream *s) {
     if (s->tls == NULL) {
         stream_opened(s);
         return;
     }
     stream_move(s, STREAM_HANDSHAKE);
     stream_step_handshake(s);
+}
+
+/* The socket is connected. */
+static void transport_connected(struct stream *s) {
+    if (s->proxy == NULL) {
+        stream_transport_ready(s);
+        return;
+    }
+    stream_move(s, STREAM_PROXY);
+    stream_update_polling(s);
 }
 
 static void on_connected(uv_connect_t *request, int status) {
@@ -132,7 +145,7 @@ static void on_connected(uv_connect_t *request, int status) {
         stream_fail_now(s, loop_error(status));
         return;
     }
-    transport_ready(s);
+    transport_connected(s);
 }
 
 static int new_engine(struct stream *s, const struct stream_tls *tls, const char *peer) {
@@ -259,6 +272,7 @@ static void finish_close(struct stream *s) {
     buffer_fini(&s->sending);
     tls_engine_free(s->tls);
     s->tls = NULL;
+    stream_drop_proxy(s);
     stream_move(s, STREAM_CLOSED);
     s->events->on_close(s);
 }
@@ -273,7 +287,7 @@ static void stream_deliver(struct stream *s) {
     } else if (s->error != 0) {
         stream_fail_now(s, s->error);
     } else if (s->state == STREAM_CONNECTING) {
-        transport_ready(s);
+        transport_connected(s);
     } else {
         /* Reading was resumed, or had used up its share of a turn. */
         if (s->state == STREAM_OPEN && s->tls && s->reading && !s->ended) {

@@ -29,7 +29,6 @@
 
 struct stream;
 struct tls_context;
-struct tls_engine;
 
 struct stream_events {
     void (*on_open)(struct stream *s, int error);
@@ -55,6 +54,7 @@ struct stream {
     struct buffer plain;           /* TLS only: bytes to encrypt at the flush */
     struct buffer sending;         /* what uv_write is busy with */
     struct tls_engine *tls;        /* owned; NULL on a plain stream */
+    struct stream_proxy *proxy;    /* owned; see stream_proxy.h */
     uv_write_t write;
     uv_connect_t connect;
     uint64_t read_turn;  /* the turn that read_bytes counts */

@@ -1,6 +1,7 @@
 /* What the files of the stream share; nobody else includes this.
  *
  *   stream.c        life: init, connect, accept, close; the hub and its deferred events
+ *   stream_proxy.c  the PROXY header that may come before everything else
  *   stream_read.c   socket -> [engine] -> on_data, on_end
  *   stream_write.c  stream_write -> queue -> flush once per turn: [engine] -> socket
  */
@@ -11,7 +12,9 @@
 
 /*               accept             no TLS
  *   NEW ----> CONNECTING ---------------------> OPEN
- *    |          |     |                         ^  |
+ *    |          | |   |                         ^  |
+ *    |          | `-> PROXY --+-----------------+  |
+ *    |          |     |       v                 |  |
  *    |          |     +---> HANDSHAKE ----------+  |
  *    |          |              |                   |
  *    |          +-----> FAILED <-------------------+    (an error was met or reported)
@@ -20,6 +23,7 @@
 enum stream_state {
     STREAM_NEW,
     STREAM_CONNECTING, /* TCP connect, or accepted and on_open not yet delivered */
+    STREAM_PROXY,      /* the PROXY header is not complete */
     STREAM_HANDSHAKE,
     STREAM_OPEN,
     STREAM_FAILED,
@@ -37,6 +41,11 @@ void stream_fail_later(struct stream *s, int error);
 void stream_fail_now(struct stream *s, int error);
 
 void stream_opened(struct stream *s);
+/* Nothing stands before TLS or the owner's bytes any more: the handshake, or on_open. */
+void stream_transport_ready(struct stream *s);
+/* Bytes of the PROXY header; *used of them. True when it is complete and the stream goes on. */
+int stream_take_proxy(struct stream *s, const char *bytes, size_t len, size_t *used);
+void stream_drop_proxy(struct stream *s);
 
 /* Makes libuv read if the owner wants data and the state allows. */
 void stream_update_polling(struct stream *s);

@@ -2,6 +2,8 @@
  * on_data in place (plain), or the engine takes the ciphertext and on_data shows the hub's
  * plaintext buffer, record by record (TLS).
  *
+ * Where a PROXY header is due, it is taken off first and the rest goes on as above.
+ *
  * Failure modes: FIN -> on_end(0), or ERR_CLOSED under TLS, where only close_notify is a clean
  * end; reset, malformed record, failed verification -> on_open or on_end with the code. The
  * owner stops reading inside on_data -> the engine keeps what it has; a later turn goes on. */
@@ -90,6 +92,17 @@ void stream_step_handshake(struct stream *s) {
 }
 
 static void received(struct stream *s, char *bytes, size_t len) {
+    if (s->state == STREAM_PROXY) {
+        size_t used = 0;
+        if (!stream_take_proxy(s, bytes, len, &used)) {
+            return;
+        }
+        bytes += used;
+        len -= used;
+        if (len == 0 || s->state > STREAM_OPEN || s->error != 0) {
+            return;
+        }
+    }
     if (s->tls == NULL) {
         s->events->on_data(s, bytes, len);
         return;
@@ -145,8 +158,8 @@ static void on_read(uv_stream_t *uv, ssize_t nread, const uv_buf_t *buf) {
 }
 
 void stream_update_polling(struct stream *s) {
-    int handshake = s->state == STREAM_HANDSHAKE;
-    int want = handshake || (s->state == STREAM_OPEN && s->reading && !s->ended);
+    int opening = s->state == STREAM_PROXY || s->state == STREAM_HANDSHAKE;
+    int want = opening || (s->state == STREAM_OPEN && s->reading && !s->ended);
     if (s->error != 0 || list_linked(&s->pending_node)) {
         want = 0; /* an error is to be told, or the turn's share is used up */
     }

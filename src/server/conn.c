@@ -1,6 +1,7 @@
 /* A connection: its states, deadlines and life.
  *
- * Happy path: conn_accept -> on_open -> on_data -> conn_parse (input.c) -> answers (answer.c)
+ * Happy path: conn_accept -> [on_proxied] -> on_open -> on_data -> conn_parse (input.c) ->
+ * answers (answer.c)
  * -> on_drain -> idle -> on_data ... -> the peer's FIN -> the last answer -> on_close.
  *
  * Failure modes: bytes that are no request, a limit, a late peer -> conn_refuse, then FIN, the
@@ -12,6 +13,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "net/stream_proxy.h"
+
+#include <unistd.h>
 
 static const struct state_def states[] = {
     [CONN_OPENING] = {"opening", STATE_BIT(CONN_READING) | STATE_BIT(CONN_BUSY) |
@@ -86,6 +90,10 @@ void conn_on_due(struct deadline_queue *q, struct deadline *d) {
         break;
     case QUEUE_BODY:
         on_body_due(c);
+        break;
+    case QUEUE_PROXY:
+        s->timeouts++;
+        conn_close(c, "proxy_timeout");
         break;
     case QUEUE_FIRST_BYTE: /* also a TLS handshake that takes too long */
         s->timeouts += s->draining ? 0 : 1;
@@ -207,10 +215,49 @@ static struct server_conn *conn_of(struct stream *stream) {
     return container_of(stream, struct server_conn, stream);
 }
 
+/* Above its limit an address is told so; above twice the limit, where those who are being told
+ * are as many again, not even that. */
+static void count_address(struct server_conn *c) {
+    struct server *s = c->server;
+    size_t max = s->options.connections_per_address;
+    if (max == 0 || net_ranges_contain(&s->options.trust.addresses, &c->peer)) {
+        return;
+    }
+    c->address = addresses_add(&s->addresses, &c->peer);
+    if (c->address == NULL || c->address->connections <= max) {
+        return;
+    }
+    if (c->address->connections > 2 * max) {
+        conn_close(c, "connections_per_address");
+        return;
+    }
+    c->surplus = 1;
+}
+
+/* Who speaks for itself (a health check) keeps its own address. */
+static void on_proxied(struct stream *stream, const struct proxy_header *header) {
+    struct server_conn *c = conn_of(stream);
+    c->proxied = 0;
+    if (header->has_addresses) {
+        c->peer = header->source;
+        c->port = net_address_port(&header->destination);
+        count_address(c);
+        if (conn_closing(c)) {
+            return;
+        }
+    }
+    arm(c, c->server->draining ? QUEUE_LINGER : QUEUE_FIRST_BYTE);
+}
+
 static void on_open(struct stream *stream, int error) {
     struct server_conn *c = conn_of(stream);
-    if (error) {
+    if (error && c->proxied) {
+        conn_close(c, stream_proxy_reason(stream));
+    } else if (error) {
         conn_close(c, error == ERR_CLOSED ? NULL : "tls_handshake");
+    } else if (c->surplus) {
+        c->message_ns = loop_now_ns(c->server->loop);
+        conn_refuse(c, 503, "connections_per_address");
     }
 }
 
@@ -280,6 +327,9 @@ static void on_close(struct stream *stream) {
     struct server_conn *c = conn_of(stream);
     struct server *s = c->server;
     ASSERT(list_empty(&c->requests) && c->parser == NULL && c->held == 0);
+    if (c->address != NULL) {
+        addresses_remove(&s->addresses, c->address);
+    }
     list_remove(&c->node);
     slab_release(&s->conns, c);
     server_conn_gone(s);
@@ -295,7 +345,18 @@ static const struct stream_events stream_events = {
 
 /* --- life --- */
 
-void conn_accept(struct server *s, int fd, struct tls_context *tls) {
+/* The PROXY header of a connection that may bring one; who may not is closed unheard. */
+static void expect_proxy(struct server_conn *c, const struct net_ranges *proxies) {
+    c->proxied = 1;
+    if (!net_ranges_contain(proxies, &c->peer)) {
+        conn_close(c, c->peer.sa.ss_family == AF_UNSPEC ? NULL : "proxy_untrusted");
+        return;
+    }
+    arm(c, c->server->draining ? QUEUE_LINGER : QUEUE_PROXY);
+}
+
+void conn_accept(struct server_listener *from, int fd) {
+    struct server *s = from->server;
     struct server_conn *c = slab_acquire(&s->conns);
     ASSERT(c != NULL); /* the caller keeps the limit */
     memset(c, 0, sizeof(*c));
@@ -306,13 +367,28 @@ void conn_accept(struct server *s, int fd, struct tls_context *tls) {
     list_init(&c->requests);
     c->opened_ns = loop_now_ns(s->loop);
     c->reading = 1;
+    c->tls = from->tls != NULL;
+    c->port = from->port;
     stream_init(&c->stream, s->hub, &stream_events);
-    struct stream_tls with = {.context = tls};
+    struct stream_tls with = {.context = from->tls};
+    if (from->proxies != NULL && stream_expect_proxy(&c->stream, on_proxied)) {
+        close(fd);
+        conn_close(c, "no_memory");
+        return;
+    }
     if (stream_accept(&c->stream, fd, &with)) {
         conn_close(c, "accept_failed");
         return;
     }
     stream_peer(&c->stream, &c->peer);
+    if (from->proxies != NULL) {
+        expect_proxy(c, from->proxies);
+        return;
+    }
+    count_address(c);
+    if (conn_closing(c)) {
+        return;
+    }
     arm(c, s->draining ? QUEUE_LINGER : QUEUE_FIRST_BYTE);
 }
 

@@ -26,6 +26,8 @@ enum conn_state {
     CONN_STATES
 };
 
+struct server_listener;
+
 struct server_conn {
     struct stream stream;
     struct server *server;
@@ -46,7 +48,12 @@ struct server_conn {
     size_t body_window;  /* body bytes since the body deadline was armed */
     size_t lingered;
     uint64_t answered;
-    struct net_address peer;
+    struct address_count *address; /* NULL: not counted */
+    struct net_address peer;       /* or whom its PROXY header speaks for */
+    uint16_t port;                 /* the one it came to */
+    unsigned tls : 1;
+    unsigned proxied : 1;    /* a PROXY header is due */
+    unsigned surplus : 1;    /* one more than its address may have: 503 */
     unsigned in_body : 1;    /* the arriving request's head is complete */
     unsigned parsing : 1;    /* the parser loop is on the stack */
     unsigned more_input : 1; /* ... and has bytes behind the request it hands out */
@@ -61,7 +68,7 @@ struct server_conn {
 };
 
 /* conn.c */
-void conn_accept(struct server *s, int fd, struct tls_context *tls);
+void conn_accept(struct server_listener *from, int fd);
 /* After every event: chooses the state and its deadline, starts or stops reading, or finishes.
  * The connection may be closing afterwards. */
 void conn_settle(struct server_conn *c);

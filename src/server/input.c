@@ -3,6 +3,7 @@
 #include "server/server_impl.h"
 
 #include "base/error.h"
+#include "server/forwarded.h"
 
 #define BODY_TAKE_BYTES 16384 /* from here on a body is taken over, not copied */
 /* What handlers and routing may add to a request's arena, beyond its own bytes. */
@@ -47,12 +48,22 @@ static struct slice rebase(struct slice s, const char *from, const char *to) {
     return s;
 }
 
+/* The client, where the peer only speaks for it. */
+static void find_client(struct server_request *r) {
+    struct forwarded f = {.client = r->peer, .port = r->port, .tls = r->tls};
+    forwarded_read(&r->conn->server->options.trust, &r->http.headers, &f);
+    r->peer = f.client;
+    r->port = f.port;
+    r->tls = f.tls;
+}
+
 /* Moves the head's slices to a copy in the arena. ERR_NOMEM leaves the request empty. */
 static int copy_head(struct server_request *r, const struct http_request *from,
                      struct slice head) {
     size_t count = from->headers.count;
     struct slice copy = arena_copy(&r->arena, head);
-    struct http_header *items = arena_alloc(&r->arena, count * sizeof(*items) + 1);
+    size_t room = count + SERVER_HEADER_ROOM;
+    struct http_header *items = arena_alloc(&r->arena, room * sizeof(*items));
     if (copy.ptr == NULL || items == NULL) {
         return ERR_NOMEM;
     }
@@ -67,6 +78,9 @@ static int copy_head(struct server_request *r, const struct http_request *from,
     r->http.host = rebase(from->host, head.ptr, copy.ptr);
     r->http.headers.items = items;
     r->http.body = SLICE_EMPTY;
+    if (r->conn->server->options.trust.addresses.count > 0) {
+        find_client(r);
+    }
     return 0;
 }
 
@@ -92,6 +106,8 @@ static struct server_slot *new_slot(struct server_conn *c, size_t bytes) {
     arena_init(&r->arena, slot->chunk, sizeof(slot->chunk), bytes + ARENA_EXTRA_BYTES);
     r->conn = c;
     r->peer = c->peer;
+    r->port = c->port;
+    r->tls = c->tls;
     r->start_ns = c->message_ns;
     r->http.minor = 1;
     rng_uuid(&s->rng, r->request_id);
@@ -113,7 +129,7 @@ void slot_free(struct server_slot *slot) {
 static size_t request_bytes(const struct server_conn *c, uint64_t body_len) {
     size_t headers = http_request_parser_request(c->parser)->headers.count;
     return sizeof(struct server_slot) + http_request_parser_head(c->parser).len +
-           headers * sizeof(struct http_header) + (size_t)body_len;
+           (headers + SERVER_HEADER_ROOM) * sizeof(struct http_header) + (size_t)body_len;
 }
 
 /* Whether a request of so many bytes, in place of what the connection holds, is too much. */

@@ -28,6 +28,7 @@ const struct server_options server_options_default = {
     .body_timeout_ms = 10000,
     .body_min_rate = 100,
     .first_byte_timeout_ms = 10000,
+    .proxy_header_timeout_ms = 5000,
     .idle_timeout_ms = 75000,
     .write_timeout_ms = 30000,
     .linger_ms = 2000,
@@ -77,6 +78,7 @@ struct server *server_new(struct loop *l, struct stream_hub *hub,
     s->owner = owner;
     ASSERT(options->pipeline_depth > 0 && options->connections > 0);
     slab_init(&s->conns, "server_conn", sizeof(struct server_conn), options->connections);
+    addresses_init(&s->addresses, options->connections);
     slab_init(&s->slots, "server_request", sizeof(struct server_slot), 0);
     for (int i = 0; i < CONN_STATES; i++) {
         list_init(&s->by_state[i]);
@@ -84,6 +86,7 @@ struct server *server_new(struct loop *l, struct stream_hub *hub,
     list_init(&s->resume);
     list_init(&s->listeners);
     const uint64_t lengths_ms[QUEUES] = {
+        [QUEUE_PROXY] = options->proxy_header_timeout_ms,
         [QUEUE_FIRST_BYTE] = options->first_byte_timeout_ms,
         [QUEUE_HEADER] = options->header_timeout_ms,
         [QUEUE_BODY] = options->body_timeout_ms,
@@ -111,7 +114,7 @@ static void on_accept(struct listener *l, int fd) {
         server_note_reason(s, "connection_limit");
         return;
     }
-    conn_accept(s, fd, from->tls);
+    conn_accept(from, fd);
     if (s->conns.used == s->options.connections && !s->paused) {
         s->paused = 1;
         LIST_FOR_EACH (node, &s->listeners) {
@@ -120,7 +123,18 @@ static void on_accept(struct listener *l, int fd) {
     }
 }
 
+static uint16_t port_of(int fd) {
+    struct net_address own = {.len = sizeof(own.sa)};
+    return getsockname(fd, (struct sockaddr *)&own.sa, &own.len) == 0 ? net_address_port(&own)
+                                                                      : 0;
+}
+
 int server_listen(struct server *s, int fd, struct tls_context *tls) {
+    return server_listen_proxied(s, fd, tls, NULL);
+}
+
+int server_listen_proxied(struct server *s, int fd, struct tls_context *tls,
+                          const struct net_ranges *proxies) {
     struct server_listener *l = calloc(1, sizeof(*l));
     if (l == NULL) {
         close(fd);
@@ -128,6 +142,8 @@ int server_listen(struct server *s, int fd, struct tls_context *tls) {
     }
     l->server = s;
     l->tls = tls;
+    l->proxies = proxies;
+    l->port = port_of(fd);
     int error = listener_start(&l->listener, s->loop, fd, on_accept, l);
     if (error) {
         free(l);
@@ -249,6 +265,7 @@ void server_free(struct server *s) {
         http_request_parser_free(s->spare[--s->spare_count]);
     }
     slab_fini(&s->slots);
+    addresses_fini(&s->addresses);
     slab_fini(&s->conns);
     free(s);
 }

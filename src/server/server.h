@@ -9,33 +9,12 @@
 #define SERVER_SERVER_H
 
 #include "base/arena.h"
-#include "http/message.h"
-#include "http/request_parser.h"
 #include "loop/loop.h"
-#include "net/address.h"
 #include "net/stream.h"
+#include "server/options.h"
 
 struct server;
 struct server_request;
-
-struct server_options {
-    struct http_limits http;
-    size_t connections;    /* at the limit accept pauses; peers wait in the backlog */
-    size_t pipeline_depth; /* requests of one connection handed out at a time; 32 */
-    size_t out_bytes;      /* unsent answer bytes of a connection: reading pauses; 262144 */
-    size_t request_bytes;  /* bytes of requests in memory, all connections; 268435456 */
-    uint64_t header_timeout_ms; /* from the first byte to the end of the head: 408; 10000 */
-    uint64_t body_timeout_ms;   /* without enough progress: 408; 10000 */
-    size_t body_min_rate;       /* bytes per second, averaged over a timeout window; 100 */
-    uint64_t
-        first_byte_timeout_ms; /* a new connection without a byte: closed silently; 10000 */
-    uint64_t idle_timeout_ms;  /* between requests; 75000 */
-    uint64_t write_timeout_ms; /* an answer the client does not read; 30000 */
-    uint64_t linger_ms;        /* after an error answer: drain at most this long; 2000 */
-    size_t linger_bytes;       /* and this much; 65536 */
-};
-
-extern const struct server_options server_options_default;
 
 struct server_events {
     /* 0 to go on; else a status: the server answers it with `server_error_body` and closes. Set
@@ -51,13 +30,18 @@ struct server_events {
     const struct server_parts_events *parts; /* server/parts.h; NULL: bodies come whole */
 };
 
+/* Behind http.headers.items[count] there is room for so many that the owner adds itself. */
+#define SERVER_HEADER_ROOM 5
+
 /* What the owner sees of a request. Slab object with an embedded first arena chunk: everything
  * in `http` has been copied into `arena` and lives until the answer or on_abandon. */
 struct server_request {
     struct http_request http;
     struct arena arena;
     struct server_conn *conn;
-    struct net_address peer; /* who connected (the proxy's client with PROXY protocol) */
+    struct net_address peer; /* the client: who connected, or whom trusted proxies name */
+    uint16_t port;           /* the port it came to; 0 when that is not known */
+    int tls;                 /* https */
     uint64_t start_ns;       /* first byte of the request, monotonic */
     char request_id[37];     /* UUID; x-amzn-requestid */
     void *owner_data;
@@ -72,6 +56,10 @@ struct server *server_new(struct loop *l, struct stream_hub *hub,
                           const struct server_events *events, void *owner);
 /* fd: a listening socket, owned from then on. tls NULL = plain. */
 MUST_CHECK int server_listen(struct server *s, int fd, struct tls_context *tls);
+/* The same where every connection begins with a PROXY header, before TLS, and comes from one of
+ * `proxies` (which must outlive the server); any other is closed. NULL: as server_listen. */
+MUST_CHECK int server_listen_proxied(struct server *s, int fd, struct tls_context *tls,
+                                     const struct net_ranges *proxies);
 
 struct server_answer {
     unsigned status;

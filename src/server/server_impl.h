@@ -14,11 +14,13 @@
 #include "base/rng.h"
 #include "base/slab.h"
 #include "net/listener.h"
+#include "server/addresses.h"
 #include "server/slot.h"
 
 #define SPARE_PARSERS 16
 
 enum server_queue {
+    QUEUE_PROXY,
     QUEUE_FIRST_BYTE,
     QUEUE_HEADER,
     QUEUE_BODY,
@@ -31,6 +33,8 @@ enum server_queue {
 struct server_listener {
     struct listener listener;
     struct tls_context *tls;
+    const struct net_ranges *proxies; /* NULL: no PROXY header */
+    uint16_t port;                    /* our own; 0 of a unix socket */
     struct server *server;
     struct list_node node;
 };
@@ -43,6 +47,7 @@ struct server {
     void *owner;
     struct slab conns;
     struct slab slots;
+    struct addresses addresses; /* counted only under options.connections_per_address */
     struct list by_state[CONN_STATES];
     struct deadline_queue queues[QUEUES];
     struct list resume; /* connections with input to go on with in the next turn */
