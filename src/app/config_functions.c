@@ -69,6 +69,11 @@ static void check_program(const struct config_function *f, struct json_object *c
     }
 }
 
+/* In the words of a Lambda function URL. */
+static bool is_stream(const char *invoke_mode) {
+    return strcmp(invoke_mode, "RESPONSE_STREAM") == 0;
+}
+
 static void load_function_command(struct config *c, struct json_object *entry,
                                   struct json_object *command, struct config_function *f,
                                   struct config_errors *errors) {
@@ -87,6 +92,8 @@ static void load_function_command(struct config *c, struct json_object *entry,
     o->recycle_calls = config_number(entry, "functions[].recycle_calls");
     o->resident_max = config_number(entry, "functions[].recycle_bytes");
     o->memory_mb = config_number(entry, "functions[].memory_mb");
+    o->stream_max = config_number(entry, "functions[].stream_bytes");
+    f->stream = is_stream(config_string(entry, "functions[].invoke_mode"));
     f->workers = arena_zalloc(&c->arena, config_worker_count(c) * sizeof(struct function *));
     check_program(f, command, errors);
 }

@@ -242,7 +242,9 @@ static void bind_function(struct config_route *r, struct json_object *entry) {
     }
     const char *format = config_string(entry, "routes[].payload_format");
     r->binding.workers = f->workers;
+    const char *mode = config_string(entry, "routes[].invoke_mode");
     r->binding.payload_format = format[0] == '1' ? 1 : 2;
+    r->binding.stream = mode[0] ? strcmp(mode, "RESPONSE_STREAM") == 0 : f->stream;
     r->handler.invoke = function_invoke;
     r->handler.state = &r->binding;
 }

@@ -155,6 +155,10 @@ const struct config_key config_table[] = {
         "resident bytes beyond which a process is replaced; 0: never"),
     NUM("functions[].memory_mb", "128", 1, 1048576,
         "mebibytes that AWS_LAMBDA_FUNCTION_MEMORY_SIZE says"),
+    CHOICE("functions[].invoke_mode", "BUFFERED", "BUFFERED|RESPONSE_STREAM",
+           "RESPONSE_STREAM: a streamed response goes on as it comes; BUFFERED: once whole"),
+    NUM("functions[].stream_bytes", "209715200", 1, 1024 * GIB,
+        "bytes of a response that goes on as it comes"),
     STRMAP("functions[].environment", "environment of the command, settings of the library"),
 
     LIST("routes", NULL, "what is served"),
@@ -164,6 +168,7 @@ const struct config_key config_table[] = {
     NUM("routes[].timeout_ms", "29000", 1, 900000, "milliseconds to the answer; 504 beyond"),
     STR("routes[].function", "", "name of a function"),
     CHOICE("routes[].payload_format", "2.0", "1.0|2.0", "event format a function gets"),
+    CHOICE("routes[].invoke_mode", "", "BUFFERED|RESPONSE_STREAM", "else the function's"),
     MAP("routes[].put_item", "store the body: an object, an array or NDJSON"),
     STR("routes[].put_item.table", NULL, "name of a table above"),
     STRMAP("routes[].put_item.set",

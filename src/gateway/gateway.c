@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "gateway/access_log.h"
+#include "server/parts.h"
 
 #include <stdlib.h>
 
@@ -308,7 +309,15 @@ static void on_abandon(void *owner, struct server_request *r) {
     lambda_abandon(r);
 }
 
+static void on_room(void *owner, struct server_request *r) {
+    (void)owner;
+    lambda_room(r);
+}
+
+static const struct server_parts_events parts_events = {.on_room = on_room};
+
 const struct server_events gateway_server_events = {
+    .parts = &parts_events,
     .on_head = on_head,
     .on_request = on_request,
     .on_abandon = on_abandon,

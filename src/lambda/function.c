@@ -6,7 +6,7 @@
  *                        v                       v
  *                       done                    done
  */
-#include "lambda/function_impl.h"
+#include "lambda/runtime.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -35,6 +35,10 @@ const char *function_outcome_name(enum function_outcome o) {
 void function_finish(struct function *f, struct function_call *c, struct function_result *r) {
     struct function_slot *s = c->slot;
     deadline_disarm(&c->deadline);
+    if (c->response != NULL) {
+        r->in_parts = c->part != NULL;
+        runtime_response_detach(c);
+    }
     if (list_linked(&c->node)) {
         list_remove(&c->node);
     }
@@ -198,6 +202,7 @@ int function_submit(struct function *f, struct function_call *c) {
         return ERR_REFUSED;
     }
     c->slot = NULL;
+    c->response = NULL;
     c->given_ns = 0;
     list_push_back(&f->queue, &c->node);
     deadline_arm(&f->waits, &c->deadline);
@@ -232,6 +237,7 @@ static void fill_in_defaults(struct function_options *o) {
     o->timeout_ms = o->timeout_ms ? o->timeout_ms : 3000;
     o->init_timeout_ms = o->init_timeout_ms ? o->init_timeout_ms : 10000;
     o->memory_mb = o->memory_mb ? o->memory_mb : 128;
+    o->stream_max = o->stream_max ? o->stream_max : FUNCTION_STREAM_MAX;
     o->warm = o->warm < o->processes ? o->warm : o->processes;
 }
 

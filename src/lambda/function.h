@@ -16,12 +16,8 @@
 #ifndef LAMBDA_FUNCTION_H
 #define LAMBDA_FUNCTION_H
 
-#include "base/assert.h"
-#include "base/buffer.h"
-#include "base/list.h"
+#include "lambda/function_call.h"
 #include "lambda/invocation.h"
-
-#define FUNCTION_PAYLOAD_MAX 6291556 /* 6 MiB and 100 bytes, as Lambda's */
 
 struct function_options { /* what it points to must outlive the function */
     const char *name;
@@ -39,42 +35,8 @@ struct function_options { /* what it points to must outlive the function */
     uint64_t init_timeout_ms;       /* from start to the first `next`; 0 = 10000 */
     uint64_t recycle_calls;         /* a process is replaced after so many; 0 = never */
     size_t resident_max;            /* or when it has grown beyond so many bytes; 0 = never */
+    size_t stream_max;              /* of a response in parts, bytes; 0 = 209715200 */
     size_t memory_mb;               /* what AWS_LAMBDA_FUNCTION_MEMORY_SIZE says; 0 = 128 */
-};
-
-enum function_outcome {
-    FUNCTION_OK,
-    FUNCTION_ERROR,       /* it says itself that it failed: payload is its error */
-    FUNCTION_EXITED,      /* the process ended during the call */
-    FUNCTION_TIMEOUT,     /* timeout_ms of running: the process is killed */
-    FUNCTION_INIT_FAILED, /* it cannot be started, or never asks for work */
-    FUNCTION_TOO_LARGE,   /* a response over FUNCTION_PAYLOAD_MAX */
-    FUNCTION_THROTTLED,   /* no process was free in time */
-    FUNCTION_BAD_RESPONSE,
-};
-const char *function_outcome_name(enum function_outcome o);
-
-struct function_result { /* valid during the call of `done` only */
-    enum function_outcome outcome;
-    struct slice payload;
-    struct slice content_type; /* as the runtime sent it */
-    struct slice error_type;   /* "Runtime.ExitError", or empty */
-    bool streaming;            /* Lambda-Runtime-Function-Response-Mode: streaming */
-    uint64_t duration_ns;
-};
-
-/* Embedded in its owner. Zero it, then fill in the first block. */
-struct function_call {
-    struct slice payload; /* the event; valid until it is given to a process or done */
-    const char *request_id;
-    struct slice trace_id; /* X-Amzn-Trace-Id; empty = one is made */
-    void (*done)(struct function_call *c, const struct function_result *r);
-    struct buffer *log; /* gets what its process prints meanwhile; NULL = not wanted */
-
-    struct list_node node; /* in function's queue, or the slot's calls */
-    struct deadline deadline;
-    struct function_slot *slot;
-    uint64_t given_ns;
 };
 
 struct function;
@@ -97,6 +59,7 @@ unsigned function_payload_format(const struct function *f); /* 1 or 2 */
 struct function_binding {
     struct function *const *workers;
     unsigned payload_format; /* 1 or 2; 0 = the function's */
+    bool stream;             /* a streamed response goes on as it comes, else it is kept */
 };
 /* A penstock_invoke_fn: hands the event to the function, answers with what it says. It keeps
  * the deadline itself. */

@@ -10,7 +10,8 @@
 
 #define FUNCTION_LOG_KEEP       8192
 #define FUNCTION_GRACE_MS       2000
-#define FUNCTION_BACKOFF_MS     100 /* after a failed start; doubled up to */
+#define FUNCTION_TRAILER_MAX    65536 /* of a streamed response: an error with its stack */
+#define FUNCTION_BACKOFF_MS     100   /* after a failed start; doubled up to */
 #define FUNCTION_BACKOFF_MAX_MS 10000
 /* Read at most this often: /proc is no disk, but not free either. */
 #define FUNCTION_RESIDENT_EVERY_NS 100000000
@@ -95,13 +96,6 @@ bool function_slot_has_room(const struct function_slot *s);
 /* After a call has left: recycling, stopping. */
 void function_slot_settle(struct function_slot *s);
 struct function_call *function_slot_find_call(struct function_slot *s, struct slice request_id);
-
-/* runtime_api.c */
-extern const struct server_events runtime_api_events; /* the owner is the slot */
-/* Answers the newest parked request with the call's payload. */
-void runtime_api_give(struct function_slot *s, struct function_call *c);
-/* The process is gone: its parked requests are answered and closed. */
-void runtime_api_drop_parked(struct function_slot *s);
 
 /* function_environment.c: NULL-terminated, malloc'ed; free with function_environment_free. */
 char **function_environment(const struct function *f, uint16_t port);

@@ -1,17 +1,24 @@
-/* A route's event to a function, and its answer to the caller. */
+/* A route's event to a function, and its answer to the caller.
+ *
+ * Happy path: function_invoke -> on_done with a whole response; or, of a streamed one on a
+ * route that streams: on_part (the prelude, then the head goes out) -> on_part ... -> on_done.
+ * Failure modes: nothing sent yet, an answer in the function's place; in the middle, the
+ * client's connection is broken off. */
 #include "lambda/function.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "lambda/impl.h"
 #include "lambda/payload.h"
+#include "lambda/respond.h"
 
 /* In the invocation's arena. */
 struct route_call {
     struct function_call call;
     struct penstock_invocation *invocation;
     unsigned format;
+    enum { ROUTE_WAITING, ROUTE_STREAMING, ROUTE_DROPPING } stage;
+    struct buffer prelude; /* of a streamed response, until it is whole */
 };
 
 static void answer_wrong(struct penstock_invocation *i, unsigned status, const char *reason) {
@@ -21,6 +28,12 @@ static void answer_wrong(struct penstock_invocation *i, unsigned status, const c
     }
 }
 
+static void answer_bad(struct penstock_invocation *i, const char *wrong) {
+    log_event(LOG_ERROR, "function_bad_response", log_str("request_id", i->request_id),
+              log_str("function", i->handler->name), log_str("reason", wrong));
+    answer_wrong(i, 502, wrong);
+}
+
 static void answer_ok(struct penstock_invocation *i, unsigned format,
                       const struct function_result *r) {
     struct penstock_response response;
@@ -28,23 +41,94 @@ static void answer_ok(struct penstock_invocation *i, unsigned format,
         r->streaming ? payload_read_streamed(r->content_type, r->payload, &i->arena, &response)
                      : payload_read(format, r->payload, &i->arena, &response);
     if (wrong != NULL) {
-        log_event(LOG_ERROR, "function_bad_response", log_str("request_id", i->request_id),
-                  log_str("function", i->handler->name), log_str("reason", wrong));
-        answer_wrong(i, 502, wrong);
+        answer_bad(i, wrong);
     } else {
         penstock_respond(i, &response);
     }
 }
 
-static void on_done(struct function_call *c, const struct function_result *r) {
-    struct route_call *rc = container_of(c, struct route_call, call);
+/* ---- in parts ---- */
+
+/* The head of an answer, and what has come of its body. False: no more for now. */
+static bool begin(struct route_call *rc, struct slice content_type, struct slice bytes) {
     struct penstock_invocation *i = rc->invocation;
-    unsigned format = rc->format;
-    i->works--;
-    invocation_enter(i);
+    struct penstock_response response;
+    const char *wrong = payload_read_streamed(content_type, bytes, &i->arena, &response);
+    rc->stage = ROUTE_DROPPING;
+    if (wrong != NULL) {
+        answer_bad(i, wrong);
+        return true;
+    }
+    struct slice body = slice_in(response.body);
+    response.body = (struct penstock_slice){NULL, 0};
+    if (invocation_begin(i, &response) != 0) {
+        return true;
+    }
+    rc->stage = ROUTE_STREAMING;
+    return invocation_write(i, body);
+}
+
+static bool take_prelude(struct route_call *rc, struct slice content_type, struct slice bytes) {
+    size_t before = rc->prelude.len;
+    bool kept = buffer_append_slice(&rc->prelude, bytes) == 0;
+    struct slice all = buffer_slice(&rc->prelude);
+    size_t len = payload_find_prelude(all, before);
+    if (!kept || (len == 0 ? all.len : len) > PAYLOAD_PRELUDE_MAX) {
+        rc->stage = ROUTE_DROPPING;
+        answer_bad(rc->invocation, "stream_prelude_too_large");
+    }
+    bool more = len == 0 || rc->stage == ROUTE_DROPPING || begin(rc, content_type, all);
+    if (rc->stage != ROUTE_WAITING) {
+        buffer_fini(&rc->prelude);
+    }
+    return more;
+}
+
+static bool on_part(struct function_call *c, struct slice content_type, struct slice bytes) {
+    struct route_call *rc = container_of(c, struct route_call, call);
+    switch (rc->stage) {
+    case ROUTE_WAITING:
+        return payload_has_prelude(content_type) ? take_prelude(rc, content_type, bytes)
+                                                 : begin(rc, content_type, bytes);
+    case ROUTE_STREAMING:
+        return invocation_write(rc->invocation, bytes);
+    case ROUTE_DROPPING:
+        return true;
+    }
+    return true;
+}
+
+static void on_room(void *arg) {
+    struct route_call *rc = arg;
+    function_call_resume(&rc->call);
+}
+
+/* True: the caller has had an answer, or the beginning of one. */
+static bool end_parts(struct route_call *rc, const struct function_result *r) {
+    struct penstock_invocation *i = rc->invocation;
+    if (rc->stage == ROUTE_STREAMING && r->outcome != FUNCTION_OK) {
+        log_event(LOG_ERROR, "function_stream_broken", log_str("request_id", i->request_id),
+                  log_str("function", i->handler->name),
+                  log_str("reason", function_outcome_name(r->outcome)),
+                  log_slice("error_type", r->error_type));
+    }
+    if (rc->stage == ROUTE_STREAMING) {
+        invocation_end(i, r->outcome == FUNCTION_OK ? NULL : function_outcome_name(r->outcome));
+    }
+    return rc->stage != ROUTE_WAITING;
+}
+
+/* ---- the end ---- */
+
+static void answer_result(struct route_call *rc, const struct function_result *r) {
+    struct penstock_invocation *i = rc->invocation;
+    struct function_result whole = *r;
     switch (r->outcome) {
     case FUNCTION_OK:
-        answer_ok(i, format, r);
+        if (r->in_parts) { /* an empty body, or half a prelude */
+            whole.payload = buffer_slice(&rc->prelude);
+        }
+        answer_ok(i, rc->format, &whole);
         break;
     case FUNCTION_THROTTLED:
         penstock_respond_message(i, 429, "Too Many Requests", "function_throttled");
@@ -60,6 +144,18 @@ static void on_done(struct function_call *c, const struct function_result *r) {
         answer_wrong(i, 502, function_outcome_name(r->outcome));
         break;
     }
+}
+
+static void on_done(struct function_call *c, const struct function_result *r) {
+    struct route_call *rc = container_of(c, struct route_call, call);
+    struct penstock_invocation *i = rc->invocation;
+    i->works--;
+    i->on_room = NULL;
+    invocation_enter(i);
+    if (!end_parts(rc, r)) {
+        answer_result(rc, r);
+    }
+    buffer_fini(&rc->prelude);
     invocation_leave(i);
 }
 
@@ -94,8 +190,14 @@ void function_invoke(struct penstock_invocation *i, void *binding) {
     rc->call.request_id = i->request_id;
     rc->call.trace_id = slice_in(penstock_header(i, "X-Amzn-Trace-Id"));
     rc->call.done = on_done;
+    if (b->stream) {
+        rc->call.part = on_part;
+        i->on_room = on_room;
+        i->on_room_arg = rc;
+    }
     int error = function_submit(f, &rc->call);
     if (error != 0) {
+        i->on_room = NULL;
         refuse(i, error);
         return;
     }

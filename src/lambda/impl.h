@@ -41,7 +41,9 @@ struct penstock_invocation {
     uint64_t deadline_ns;
     uint64_t epoch_ms; /* when it began, wall clock */
     char request_id[37];
-    struct slice body; /* the copy, once asked for */
+    struct slice body;          /* the copy, once asked for */
+    void (*on_room)(void *arg); /* of an answer in parts; also when the client has left */
+    void *on_room_arg;
     struct arena arena;
     _Alignas(16) char first[LAMBDA_FIRST_CHUNK];
 };
@@ -90,16 +92,6 @@ void invocation_enter(struct penstock_invocation *i);
 void invocation_leave(struct penstock_invocation *i);
 /* Asks the gate; after it the invocation may be gone. */
 void invocation_maybe_free(struct penstock_invocation *i);
-
-/* The one completion: true when this is it; else it has been logged and counted. */
-bool invocation_complete(struct penstock_invocation *i);
-/* Sends the answer, or drops it when the client has left. The request is gone afterwards. */
-void invocation_answer(struct penstock_invocation *i, const struct server_answer *answer);
-/* {"message":"..."} in the worker's scratch buffer: valid until the next such call. */
-struct slice respond_message_body(struct lambda *l, struct slice message);
-/* An answer we give in the handler's place: 502 and 504 carry x-penstock-outcome where a write
- * may have happened. `reason` is static. */
-void respond_for_handler(struct penstock_invocation *i, unsigned status, const char *reason);
 
 /* ops.c and work.c: their slabs */
 void ops_init(struct lambda *l);

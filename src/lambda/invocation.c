@@ -1,4 +1,4 @@
-#include "lambda/impl.h"
+#include "lambda/respond.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -273,4 +273,7 @@ void lambda_abandon(struct server_request *request) {
     i->request = NULL;
     i->event = NULL;
     i->lambda->counts.abandoned++;
+    if (i->on_room != NULL) { /* nobody reads any more: nobody waits */
+        i->on_room(i->on_room_arg);
+    }
 }

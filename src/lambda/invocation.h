@@ -91,5 +91,7 @@ void lambda_invoke(struct lambda *l, const struct lambda_handler *handler,
                    struct server_request *request, struct lambda_event *event);
 /* The client has left: the work goes on, the answer is dropped. From on_abandon. */
 void lambda_abandon(struct server_request *request);
+/* There is room for more of an answer in parts. From on_room. */
+void lambda_room(struct server_request *request);
 
 #endif

@@ -289,29 +289,39 @@ const char *payload_read(unsigned format, struct slice text, struct arena *a,
     return wrong;
 }
 
+bool payload_has_prelude(struct slice content_type) {
+    return slice_eq_nocase(content_type, SLICE(STREAM_PRELUDE));
+}
+
+size_t payload_find_prelude(struct slice bytes, size_t from) {
+    static const char nuls[PRELUDE_NULS];
+    from = from < PRELUDE_NULS ? 0 : from - PRELUDE_NULS;
+    struct slice rest = slice_from(bytes, from);
+    const char *end = rest.len ? memmem(rest.ptr, rest.len, nuls, PRELUDE_NULS) : NULL;
+    return end ? (size_t)(end - bytes.ptr) + PRELUDE_NULS : 0;
+}
+
 const char *payload_read_streamed(struct slice content_type, struct slice bytes,
                                   struct arena *a, struct penstock_response *out) {
-    static const char nuls[PRELUDE_NULS];
-    if (!slice_eq_nocase(content_type, SLICE(STREAM_PRELUDE))) {
+    if (!payload_has_prelude(content_type)) {
         *out = (struct penstock_response){.status = 200,
                                           .content_type = {content_type.ptr, content_type.len},
                                           .body = {bytes.ptr, bytes.len}};
         return NULL;
     }
-    const char *end = bytes.len ? memmem(bytes.ptr, bytes.len, nuls, PRELUDE_NULS) : NULL;
-    if (end == NULL) {
+    size_t prelude = payload_find_prelude(bytes, 0);
+    if (prelude == 0) {
         return "no_stream_prelude";
     }
-    size_t prelude = (size_t)(end - bytes.ptr);
     struct json_object *tree = NULL;
     *out = (struct penstock_response){.status = 200};
-    if (!parse(slice_of(bytes.ptr, prelude), &tree) ||
+    if (!parse(slice_of(bytes.ptr, prelude - PRELUDE_NULS), &tree) ||
         !json_object_is_type(tree, json_type_object)) {
         json_object_put(tree);
         return "bad_stream_prelude";
     }
     const char *wrong = read_object(2, tree, a, out);
-    struct slice body = slice_from(bytes, prelude + PRELUDE_NULS);
+    struct slice body = slice_from(bytes, prelude);
     out->body = (struct penstock_slice){body.ptr, body.len};
     json_object_put(tree);
     return wrong;

@@ -1,6 +1,6 @@
 /* Answers: what a handler gave, checked, or what became of its op (DESIGN 3.4), in API
  * Gateway's words. */
-#include "lambda/impl.h"
+#include "lambda/respond.h"
 
 #include "base/log.h"
 #include "http/writer.h"
@@ -43,7 +43,7 @@ void respond_for_handler(struct penstock_invocation *i, unsigned status, const c
                       });
 }
 
-static void refuse_answer(struct penstock_invocation *i, const char *reason) {
+void respond_refuse(struct penstock_invocation *i, const char *reason) {
     i->lambda->counts.bad_answers++;
     log_event(LOG_WARN, "handler_bad_answer", log_str("request_id", i->request_id),
               log_str("function", i->handler->name), log_str("reason", reason));
@@ -79,10 +79,9 @@ static bool slice_sound(struct penstock_slice s) {
     return s.ptr != NULL || s.len == 0;
 }
 
-/* NULL when the answer may go out, else why not. Fills in `out` and its `fields`. */
-static const char *check_answer(const struct penstock_response *r,
-                                struct http_header fields[HTTP_HEADERS_MAX],
-                                struct server_answer *out) {
+const char *respond_check(const struct penstock_response *r,
+                          struct http_header fields[HTTP_HEADERS_MAX],
+                          struct server_answer *out) {
     if (r->status < 200 || r->status > 599) {
         return "status_out_of_range";
     }
@@ -130,9 +129,9 @@ void penstock_respond(struct penstock_invocation *i, const struct penstock_respo
     }
     struct http_header fields[HTTP_HEADERS_MAX];
     struct server_answer answer = {0};
-    const char *wrong = check_answer(response, fields, &answer);
+    const char *wrong = respond_check(response, fields, &answer);
     if (wrong != NULL) {
-        refuse_answer(i, wrong);
+        respond_refuse(i, wrong);
     } else {
         invocation_answer(i, &answer);
     }
@@ -169,7 +168,7 @@ void penstock_respond_message(struct penstock_invocation *i, int status, const c
         return;
     }
     if (status < 200 || status > 599) {
-        refuse_answer(i, "status_out_of_range");
+        respond_refuse(i, "status_out_of_range");
     } else if (status == 204 || status == 304) {
         invocation_answer(
             i, &(struct server_answer){.status = (unsigned)status, .reason = reason});
@@ -213,7 +212,7 @@ void penstock_respond_outcome(struct penstock_invocation *i,
     }
     unsigned outcome = (unsigned)result->outcome;
     if (outcome == PENSTOCK_OK || outcome > PENSTOCK_TIMEOUT) {
-        refuse_answer(i, "bad_outcome");
+        respond_refuse(i, "bad_outcome");
         invocation_maybe_free(i);
         return;
     }

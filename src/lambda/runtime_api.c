@@ -2,14 +2,15 @@
  * aws 2.1; the developer guide, "Using the Lambda runtime API").
  *
  *   GET  runtime/invocation/next             parked until there is a call
- *   POST runtime/invocation/{id}/response    202
+ *   POST runtime/invocation/{id}/response    202; streamed: runtime_response.c
  *   POST runtime/invocation/{id}/error       202
  *   POST runtime/init/error                  202, and the process is stopped */
-#include "lambda/function_impl.h"
+#include "lambda/runtime.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "server/parts.h"
 
 #include <stdio.h>
 
@@ -70,27 +71,26 @@ static void answer(struct server_request *r, unsigned status, struct slice body)
                                               .body = body});
 }
 
-static void answer_accepted(struct server_request *r) {
+void runtime_api_answer_accepted(struct server_request *r) {
     answer(r, 202, SLICE("{\"status\":\"OK\"}\n"));
 }
 
-/* Static words only: nothing needs escaping. */
-static void answer_error(struct server_request *r, unsigned status, const char *type,
-                         const char *message) {
+void runtime_api_answer_error(struct server_request *r, unsigned status, const char *type,
+                              const char *message) {
     char text[256];
     int len = snprintf(text, sizeof(text), "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}",
                        message, type);
     answer(r, status, slice_of(text, (size_t)len));
 }
 
-static void answer_wrong_id(struct function_slot *s, struct server_request *r,
-                            struct slice id) {
+void runtime_api_answer_wrong_id(const struct function_slot *s, struct server_request *r,
+                                 struct slice id) {
     if (s->last_request_id[0] != '\0' && slice_eq(id, slice_cstr(s->last_request_id))) {
-        answer_error(r, 403, "InvalidStateTransition",
-                     "Transition from RuntimeResponseSentState to "
-                     "RuntimeInvocationResponseState failed");
+        runtime_api_answer_error(r, 403, "InvalidStateTransition",
+                                 "Transition from RuntimeResponseSentState to "
+                                 "RuntimeInvocationResponseState failed");
     } else {
-        answer_error(r, 400, "InvalidRequestID", "Invalid request ID");
+        runtime_api_answer_error(r, 400, "InvalidRequestID", "Invalid request ID");
     }
 }
 
@@ -126,17 +126,18 @@ void runtime_api_give(struct function_slot *s, struct function_call *c) {
     log_event(LOG_INFO, "function_call", log_str("function", f->options.name),
               log_str("request_id", c->request_id), log_i64("pid", s->process.pid),
               log_str("message", "START"));
-    const struct http_header headers[] = {
+    const struct http_header headers[5] = {
         {SLICE("Lambda-Runtime-Aws-Request-Id"), slice_cstr(c->request_id)},
         {SLICE("Lambda-Runtime-Deadline-Ms"), slice_cstr(deadline)},
         {SLICE("Lambda-Runtime-Invoked-Function-Arn"), slice_cstr(arn)},
         {SLICE("Lambda-Runtime-Trace-Id"), trace_id},
+        {SLICE("Lambda-Runtime-Client-Context"), c->client_context},
     };
     r->owner_data = NULL;
     server_respond(r, &(struct server_answer){.status = 200,
                                               .content_type = SLICE("application/json"),
                                               .headers = headers,
-                                              .header_count = 4,
+                                              .header_count = c->client_context.len ? 5 : 4,
                                               .body = c->payload});
 }
 
@@ -158,13 +159,14 @@ static void on_next(struct function_slot *s, struct server_request *r) {
     size_t places = f->options.per_process;
     enum slot_state state = slot_state_of(s);
     if (state == SLOT_EMPTY || state == SLOT_STOPPING || s->calls.count >= places) {
-        answer_error(r, 403, "InvalidStateTransition",
-                     "Transition from RuntimeRunningState to RuntimeReadyState failed");
+        runtime_api_answer_error(
+            r, 403, "InvalidStateTransition",
+            "Transition from RuntimeRunningState to RuntimeReadyState failed");
         return;
     }
     struct parked_next *next = arena_zalloc(&r->arena, sizeof(*next));
     if (next == NULL) {
-        answer_error(r, 500, "InternalServerError", "Internal Server Error");
+        runtime_api_answer_error(r, 500, "InternalServerError", "Internal Server Error");
         return;
     }
     /* Asking again instead of waiting: the older request is of a connection given up. */
@@ -201,8 +203,8 @@ static void log_report(const struct function_slot *s, const struct function_call
               log_str("request_id", c->request_id), log_str("message", text));
 }
 
-static void finish(struct function_slot *s, struct function_call *c,
-                   struct function_result *result) {
+void runtime_api_finish(struct function_slot *s, struct function_call *c,
+                        struct function_result *result) {
     if (c->log != NULL) { /* what it printed before it answered belongs to it */
         process_read_now(&s->process);
     }
@@ -213,36 +215,54 @@ static void finish(struct function_slot *s, struct function_call *c,
 static void finish_too_large(struct function_slot *s, struct function_call *c) {
     struct function_result result = {.outcome = FUNCTION_TOO_LARGE,
                                      .error_type = SLICE("Function.ResponseSizeTooLarge")};
-    finish(s, c, &result);
+    runtime_api_finish(s, c, &result);
+}
+
+static struct slice mode_of(const struct http_request *http) {
+    return http_header_value(&http->headers, SLICE("Lambda-Runtime-Function-Response-Mode"));
+}
+
+/* The call whose response is about to come in parts; NULL: it comes whole. */
+static struct function_call *streamed_call(struct function_slot *s,
+                                           const struct http_request *http) {
+    struct api_request api = read_action(http);
+    if (api.action != API_RESPONSE || !slice_eq_nocase(mode_of(http), SLICE("streaming"))) {
+        return NULL;
+    }
+    struct function_call *c = function_slot_find_call(s, api.id);
+    return c != NULL && c->response == NULL ? c : NULL;
 }
 
 static void on_response(struct function_slot *s, struct server_request *r, struct slice id) {
     struct function_call *c = function_slot_find_call(s, id);
     if (c == NULL) {
-        answer_wrong_id(s, r, id);
+        runtime_api_answer_wrong_id(s, r, id);
         return;
     }
-    struct slice mode =
-        http_header_value(&r->http.headers, SLICE("Lambda-Runtime-Function-Response-Mode"));
+    struct slice mode = mode_of(&r->http);
     struct function_result result = {
         .outcome = FUNCTION_OK,
         .payload = r->http.body,
         .content_type = http_header_value(&r->http.headers, SLICE("Content-Type")),
-        .streaming = slice_eq_nocase(mode, SLICE("streaming")),
     };
-    if (mode.len > 0 && !result.streaming) {
+    if (c->response != NULL) { /* one is arriving already */
+        runtime_api_answer_wrong_id(s, r, slice_cstr(s->last_request_id));
+        return;
+    }
+    if (mode.len > 0) { /* streaming was seen at the head */
         result =
             (struct function_result){.outcome = FUNCTION_BAD_RESPONSE,
                                      .error_type = SLICE("Runtime.InvalidResponseModeHeader")};
-        finish(s, c, &result);
-        answer_error(r, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
+        runtime_api_finish(s, c, &result);
+        runtime_api_answer_error(r, 400, "InvalidFunctionResponseMode",
+                                 "Invalid function response mode");
     } else if (r->http.body.len > FUNCTION_PAYLOAD_MAX) {
         finish_too_large(s, c);
-        answer_error(r, 413, "RequestEntityTooLarge",
-                     "Exceeded maximum allowed payload size (6291556 bytes).");
+        runtime_api_answer_error(r, 413, "RequestEntityTooLarge",
+                                 "Exceeded maximum allowed payload size (6291556 bytes).");
     } else {
-        finish(s, c, &result);
-        answer_accepted(r);
+        runtime_api_finish(s, c, &result);
+        runtime_api_answer_accepted(r);
     }
 }
 
@@ -263,7 +283,7 @@ static void log_function_error(const struct function_slot *s, const char *event,
 static void on_error(struct function_slot *s, struct server_request *r, struct slice id) {
     struct function_call *c = function_slot_find_call(s, id);
     if (c == NULL) {
-        answer_wrong_id(s, r, id);
+        runtime_api_answer_wrong_id(s, r, id);
         return;
     }
     log_function_error(s, "function_error", c->request_id, &r->http);
@@ -271,18 +291,19 @@ static void on_error(struct function_slot *s, struct server_request *r, struct s
     struct function_result result = {.outcome = FUNCTION_ERROR,
                                      .payload = large ? SLICE_EMPTY : r->http.body,
                                      .error_type = error_type_of(&r->http)};
-    finish(s, c, &result);
-    answer_accepted(r);
+    runtime_api_finish(s, c, &result);
+    runtime_api_answer_accepted(r);
 }
 
 static void on_init_error(struct function_slot *s, struct server_request *r) {
     if (slot_state_of(s) != SLOT_STARTING) {
-        answer_error(r, 403, "InvalidStateTransition",
-                     "Transition from RuntimeReadyState to RuntimeInitErrorState failed");
+        runtime_api_answer_error(
+            r, 403, "InvalidStateTransition",
+            "Transition from RuntimeReadyState to RuntimeInitErrorState failed");
         return;
     }
     log_function_error(s, "function_init_error", "-", &r->http);
-    answer_accepted(r);
+    runtime_api_answer_accepted(r);
     function_slot_kill(s);
 }
 
@@ -293,6 +314,10 @@ static unsigned on_head(void *owner, const struct http_request *head, size_t *bo
     struct api_request api = read_action(head);
     uint64_t announced;
     *body_limit = FUNCTION_PAYLOAD_MAX + BODY_SLACK;
+    if (streamed_call(s, head) != NULL) {
+        *body_limit = SERVER_BODY_PARTS;
+        return 0;
+    }
     if (slice_to_u64(http_header_value(&head->headers, SLICE("Content-Length")), &announced) ==
             0 &&
         announced > *body_limit && api.action == API_RESPONSE) {
@@ -309,7 +334,12 @@ static unsigned on_head(void *owner, const struct http_request *head, size_t *bo
 static void on_request(void *owner, struct server_request *r) {
     struct function_slot *s = owner;
     struct api_request api = read_action(&r->http);
+    struct function_call *streamed = streamed_call(s, &r->http);
     r->owner_data = NULL;
+    if (streamed != NULL) {
+        runtime_response_begin(s, streamed, r);
+        return;
+    }
     switch (api.action) {
     case API_NEXT:
         on_next(s, r);
@@ -329,20 +359,32 @@ static void on_request(void *owner, struct server_request *r) {
                                                   .body = SLICE("pong")});
         return;
     case API_NOTHING:
-        answer_error(r, 404, "NotFound", "No such operation of the Runtime API");
+        runtime_api_answer_error(r, 404, "NotFound", "No such operation of the Runtime API");
         return;
     }
 }
 
+static void on_body(void *owner, struct server_request *r, struct slice part, int last) {
+    (void)owner;
+    runtime_response_part(r, part, last);
+}
+
 static void on_abandon(void *owner, struct server_request *r) {
     (void)owner;
+    if (r->owner_data != NULL && r->http.method == HTTP_POST_) {
+        runtime_response_abandon(r);
+        return;
+    }
     struct parked_next *next = r->owner_data;
     if (next != NULL) {
         list_remove(&next->node);
     }
 }
 
+static const struct server_parts_events parts_events = {.on_body = on_body};
+
 const struct server_events runtime_api_events = {
+    .parts = &parts_events,
     .on_head = on_head,
     .on_request = on_request,
     .on_abandon = on_abandon,

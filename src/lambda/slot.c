@@ -2,7 +2,7 @@
  *
  * The server lives as long as the function, so that a new process finds the same port; the
  * process comes and goes. */
-#include "lambda/function_impl.h"
+#include "lambda/runtime.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -50,6 +50,7 @@ static struct server_options api_options(const struct function *f) {
     o.pipeline_depth = 1;
     o.idle_timeout_ms = 0;
     o.http.body_bytes = FUNCTION_PAYLOAD_MAX;
+    o.http.trailer_bytes = FUNCTION_TRAILER_MAX;
     o.request_bytes = (size_t)FUNCTION_PAYLOAD_MAX * 4 * (f->options.per_process + 1);
     return o;
 }

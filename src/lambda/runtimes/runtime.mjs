@@ -3,10 +3,13 @@
 // usage: node runtime.mjs FILE.FUNCTION     (in a configuration: command: [node, runtime.mjs, app.handler])
 //
 // It speaks the Runtime API at AWS_LAMBDA_RUNTIME_API. With AWS_LAMBDA_MAX_CONCURRENCY above 1 it
-// serves that many events at a time.
+// serves that many events at a time. awslambda.streamifyResponse and awslambda.HttpResponseStream are
+// there as in AWS's runtime.
 import { existsSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
+import { Writable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
@@ -57,6 +60,7 @@ async function load(name) {
 
 function makeContext(headers) {
   const deadline = Number(headers["lambda-runtime-deadline-ms"]);
+  const clientContext = headers["lambda-runtime-client-context"];
   return {
     awsRequestId: headers["lambda-runtime-aws-request-id"],
     invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
@@ -65,6 +69,7 @@ function makeContext(headers) {
     memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: clientContext ? JSON.parse(clientContext) : undefined,
     callbackWaitsForEmptyEventLoop: true,
     getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
   };
@@ -80,6 +85,98 @@ function run(handler, event, context) {
   });
 }
 
+// ---- a response in parts ----
+
+const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
+const MODE = "Lambda-Runtime-Function-Response-Mode";
+const ERROR_TYPE = "Lambda-Runtime-Function-Error-Type";
+const ERROR_BODY = "Lambda-Runtime-Function-Error-Body";
+
+class ResponseStream extends Writable {
+  #at;
+  #type = "application/octet-stream";
+  #metadata;
+  #request;
+  #answered;
+
+  constructor(at) {
+    super();
+    this.#at = at;
+  }
+  get begun() {
+    return this.#request !== undefined;
+  }
+  setContentType(type) {
+    if (this.begun) throw new Error("the response has begun: its content type is fixed");
+    this.#type = type;
+  }
+  setMetadata(metadata) {
+    this.setContentType("application/vnd.awslambda.http-integration-response");
+    this.#metadata = metadata;
+  }
+  #begin() {
+    if (this.begun) return;
+    const headers = { "Content-Type": this.#type, [MODE]: "streaming", "Transfer-Encoding": "chunked",
+      Trailer: `${ERROR_TYPE}, ${ERROR_BODY}` };
+    this.#answered = new Promise((resolve) => {
+      this.#request = http.request(
+        { host, port, agent, method: "POST", path: `/2018-06-01/runtime/${this.#at}response`, headers },
+        (response) => response.resume().on("end", resolve));
+      this.#request.on("error", (error) => { this.destroy(error); resolve(); });
+    });
+    if (this.#metadata) {
+      this.#request.write(Buffer.concat([Buffer.from(JSON.stringify(this.#metadata)), Buffer.alloc(8)]));
+    }
+  }
+  _write(chunk, encoding, done) {
+    this.#begin();
+    if (this.#request.write(chunk)) done();
+    else this.#request.once("drain", done);
+  }
+  _final(done) {
+    this.#begin();
+    this.#request.end(done);
+  }
+  // An error in the middle goes into the trailer.
+  fail(error) {
+    this.#request.addTrailers({ [ERROR_TYPE]: "Function." + (error?.name ?? "Error"),
+      [ERROR_BODY]: Buffer.from(describe(error)).toString("base64") });
+    this.#request.end();
+    return this.#answered;
+  }
+  answered() {
+    return this.#answered;
+  }
+}
+
+globalThis.awslambda = {
+  streamifyResponse(handler) {
+    handler[STREAMING] = "response";
+    return handler;
+  },
+  HttpResponseStream: {
+    from(stream, metadata) {
+      stream.setMetadata(metadata);
+      return stream;
+    },
+  },
+};
+
+async function stream(handler, event, context, at) {
+  const out = new ResponseStream(at);
+  const written = finished(out, { readable: false });
+  written.catch(() => {}); // heard of below, or it is told as the handler's own error
+  try {
+    await handler(event, out, context);
+    await written;
+    await out.answered();
+  } catch (error) {
+    if (!out.begun) throw error;
+    console.error(error);
+    await out.fail(error);
+  }
+}
+
 async function serve(handler) {
   for (;;) {
     const next = await call("GET", "invocation/next");
@@ -88,11 +185,15 @@ async function serve(handler) {
     const at = `invocation/${next.headers["lambda-runtime-aws-request-id"]}/`;
     let answer;
     try {
+      if (handler[STREAMING] === "response") {
+        await stream(handler, JSON.parse(next.text), makeContext(next.headers), at);
+        continue;
+      }
       answer = JSON.stringify(await run(handler, JSON.parse(next.text), makeContext(next.headers))) ?? "null";
     } catch (error) {
       console.error(error);
       await call("POST", at + "error", describe(error),
-        { "Lambda-Runtime-Function-Error-Type": "Function." + (error?.name ?? "Error") });
+        { [ERROR_TYPE]: "Function." + (error?.name ?? "Error") });
       continue;
     }
     await call("POST", at + "response", answer);
@@ -110,7 +211,7 @@ try {
 } catch (error) {
   console.error(error);
   await call("POST", "init/error", describe(error),
-    { "Lambda-Runtime-Function-Error-Type": error.name.startsWith("Runtime.") ? error.name : "Runtime.ImportModuleError" });
+    { [ERROR_TYPE]: error.name.startsWith("Runtime.") ? error.name : "Runtime.ImportModuleError" });
   process.exit(1);
 }
 await Promise.all(Array.from({ length: concurrency }, () => serve(handler)));

@@ -13,8 +13,18 @@ import sys
 import threading
 import time
 import traceback
+import types
 
 API = "/2018-06-01/runtime/"
+
+
+def client_context(text):
+    """What a caller of Invoke gave as X-Amz-Client-Context."""
+    given = json.loads(text) if text else None
+    if not isinstance(given, dict):
+        return None
+    return types.SimpleNamespace(client=types.SimpleNamespace(**given.get("client") or {}),
+                                 custom=given.get("custom"), env=given.get("env"))
 
 
 class Context:
@@ -28,7 +38,7 @@ class Context:
         self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
         self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
         self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
-        self.client_context = None
+        self.client_context = client_context(headers.get("Lambda-Runtime-Client-Context"))
         self.identity = None
         self.deadline_ms = int(headers["Lambda-Runtime-Deadline-Ms"])
 

@@ -1,4 +1,6 @@
 // Handlers that test_functions.py runs on src/lambda/runtimes/runtime.mjs and on aws-lambda-ric.
+import { existsSync } from "node:fs";
+
 export const echo = async (event, context) => ({
   statusCode: 201,
   headers: { "X-Version": event.version },
@@ -7,4 +9,28 @@ export const echo = async (event, context) => ({
 export const die = () => process.exit(7);
 export const killed = () => process.kill(process.pid, "SIGKILL");
 export const hang = () => new Promise(() => setInterval(() => {}, 1000));
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// Streams as the query tells it: {parts, bytes, pause, gate, fail, die}.
+export const stream = awslambda.streamifyResponse(async (event, out, context) => {
+  const how = event.queryStringParameters ?? event;
+  const chunk = Buffer.alloc(Number(how.bytes ?? 5), "x");
+  if (!how.plain) {
+    out = awslambda.HttpResponseStream.from(out, {
+      statusCode: Number(how.status ?? 201), headers: { "Content-Type": "text/plain", "X-Id": context.awsRequestId },
+      cookies: ["a=1", "b=2"] });
+  }
+  if (how.early) throw new RangeError("before the first byte");
+  for (let n = 0; n < Number(how.parts ?? 1); n++) {
+    if (!out.write(chunk)) await new Promise((resolve) => out.once("drain", resolve));
+    if (how.pause) await sleep(Number(how.pause));
+  }
+  for (; how.gate && !existsSync(how.gate); await sleep(20));
+  if (how.fail) throw new RangeError("in the middle");
+  if (how.die) await sleep(100); // what was written leaves
+  if (how.die) process.exit(9);
+  if (how.hang) await sleep(600000);
+  out.end();
+});
+export const client = async (event, context) => ({ context: context.clientContext ?? null });
 export const nonsense = async () => ({ statusCode: 201, headers: { "X-A": "a\r\nX-B: b" } });

@@ -7,6 +7,7 @@
 #include "unit/lambda/stand_in_dynamodb.h"
 
 #include "lambda/invocation.h"
+#include "server/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@ struct fake_request {
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
     int answers;
+    bool full; /* what server_write says */
+    bool aborted;
     unsigned status;
     char *body; /* NUL-terminated */
     size_t body_len;
@@ -86,6 +89,43 @@ void server_respond(struct server_request *r, const struct server_answer *answer
     }
     arena_reset(&r->arena);
     memset(&r->http, 0xdd, sizeof(r->http));
+}
+
+/* Parts go to `body`, as the whole answer does; `answers` counts at the end. */
+int server_begin(struct server_request *r, const struct server_answer *answer) {
+    struct fake_request *f = container_of(r, struct fake_request, r);
+    f->status = answer->status;
+    f->body = calloc(1, 1);
+    assert_non_null(f->body);
+    snprintf(f->content_type, sizeof(f->content_type), SLICE_FMT,
+             SLICE_ARG(answer->content_type));
+    return 0;
+}
+
+bool server_write(struct server_request *r, struct slice part) {
+    struct fake_request *f = container_of(r, struct fake_request, r);
+    f->body = realloc(f->body, f->body_len + part.len + 1);
+    assert_non_null(f->body);
+    if (part.len > 0) {
+        memcpy(f->body + f->body_len, part.ptr, part.len);
+    }
+    f->body_len += part.len;
+    f->body[f->body_len] = '\0';
+    return !f->full;
+}
+
+void server_end(struct server_request *r) {
+    struct fake_request *f = container_of(r, struct fake_request, r);
+    f->answers++;
+    arena_reset(&r->arena);
+    memset(&r->http, 0xdd, sizeof(r->http));
+}
+
+void server_abort(struct server_request *r, const char *reason) {
+    struct fake_request *f = container_of(r, struct fake_request, r);
+    snprintf(f->reason, sizeof(f->reason), "%s", reason);
+    f->aborted = true;
+    server_end(r);
 }
 
 struct slice server_error_body(unsigned status) {

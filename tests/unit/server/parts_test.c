@@ -187,7 +187,7 @@ static void heads_alone(void **state) {
     turn_until(f, client_count(c, "HTTP/1.1 204") == 1);
     assert_int_equal(client_count(c, "chunked"), 1);
     turn(f, 5);
-    assert_int_equal(client_count(c, "hello") + client_count(c, "0\r\n\r\n"), 0);
+    assert_int_equal(client_count(c, "hello") + client_count(c, LAST), 0);
     client_close(c);
     stop(f);
 }
@@ -290,7 +290,7 @@ static void an_abort_is_no_end(void **state) {
     assert_string_equal(f->last_reason, "broken");
     turn_until(f, client_ended(c));
     assert_int_equal(client_count(c, "5\r\nhello\r\n"), 1); /* what was made is delivered */
-    assert_int_equal(client_count(c, "0\r\n\r\n"), 0);
+    assert_int_equal(client_count(c, LAST), 0);
     assert_int_equal(abandons, 1); /* the one behind it */
     client_close(c);
 
