@@ -3,6 +3,8 @@
 
 #include "lambda/function.h"
 
+#include <stdlib.h>
+
 static struct function *functions[8];
 static struct function_binding bindings[8];
 static struct lambda_handler handlers[8];
@@ -12,8 +14,13 @@ static char source[512];
 /* Where the sources of this test are. */
 static const char *here(void) {
     const char *slash = strrchr(__FILE__, '/');
-    snprintf(source, sizeof(source), "%.*s", slash ? (int)(slash - __FILE__) : 1,
+    char folder[400];
+    snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - __FILE__) : 1,
              slash ? __FILE__ : ".");
+    char *full = realpath(folder, NULL); /* functions run elsewhere */
+    assert_non_null(full);
+    snprintf(source, sizeof(source), "%s", full);
+    free(full);
     return source;
 }
 
