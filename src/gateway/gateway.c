@@ -15,6 +15,9 @@
 
 struct gateway {
     struct loop *loop;
+    uint8_t generation; /* of the options, from 1: a ticket of another one is void */
+    struct access_room room;
+    struct server_answer early; /* what on_head refuses with, until the server has copied it */
     struct lambda *lambda;
     struct gateway_options options;
     struct slice stage; /* "" = no prefix */
@@ -30,6 +33,17 @@ struct request_data {
     size_t route; /* its place in route_counts */
 };
 
+/* What on_head found, for on_request and on_answered: fits request->ticket. */
+struct head_ticket {
+    const struct api_key *key;
+    uint32_t retry_after_s;
+    uint16_t route;     /* its index; those beyond count as none */
+    uint8_t refusal;    /* enum access_refusal */
+    uint8_t generation; /* 0: nothing was decided */
+};
+_Static_assert(sizeof(struct head_ticket) <= sizeof(((struct server_request *)0)->ticket),
+               "a ticket must fit");
+
 struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
                             const struct gateway_options *options) {
     struct gateway *g = calloc(1, sizeof(*g));
@@ -37,6 +51,7 @@ struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
     g->loop = l;
     g->lambda = lambda;
     g->options = *options;
+    g->generation = 1;
     g->stage = slice_cstr(options->stage ? options->stage->name : "");
     if (slice_eq(g->stage, SLICE("$default"))) {
         g->stage = SLICE_EMPTY;
@@ -85,24 +100,69 @@ static int is_short(const struct http_request *head) {
     return head->content_length > 0 && head->content_length <= SHORT_BODY_BYTES;
 }
 
-static unsigned on_head(void *owner, const struct http_request *head, size_t *body_limit) {
+static struct access_verdict decide(struct gateway *g, size_t route,
+                                    const struct http_headers *headers) {
+    struct access_verdict v =
+        access_decide(g->options.access, g->options.meters, route, headers,
+                      loop_now_ns(g->loop), loop_wall_ms(g->loop) / 1000);
+    g->counts.refusals[v.refusal]++;
+    return v;
+}
+
+static const struct cors *cors_of(const struct gateway *g) {
+    return g->options.access ? g->options.access->cors : NULL;
+}
+
+/* Whether it is a preflight that is answered here. */
+static int takes_preflight(const struct gateway *g, const struct http_request *head) {
+    return cors_of(g) != NULL && cors_is_preflight(head);
+}
+
+/* Decides who may call; 0, or the status to refuse with now. */
+static unsigned decide_at_head(struct gateway *g, const struct http_request *head, size_t route,
+                               struct server_head *out) {
+    struct access_verdict v = decide(g, route, &head->headers);
+    struct head_ticket ticket = {v.key, v.retry_after_s,
+                                 (uint16_t)(route < UINT16_MAX ? route : UINT16_MAX),
+                                 (uint8_t)v.refusal, g->generation};
+    memcpy(out->ticket, &ticket, sizeof ticket);
+    if (v.refusal == ACCESS_NONE || (is_short(head) && !head->expect_continue)) {
+        return 0;
+    }
+    g->early = access_answer(v.refusal, v.retry_after_s, &g->room);
+    out->answer = &g->early;
+    return g->early.status;
+}
+
+static int ticket_of(const struct gateway *g, const struct server_request *r,
+                     struct head_ticket *out) {
+    memcpy(out, r->ticket, sizeof *out);
+    return out->generation == g->generation;
+}
+
+static unsigned on_head(void *owner, const struct http_request *head, struct server_head *out) {
     struct gateway *g = owner;
     struct url_target target;
+    size_t route;
     if (!head->has_body || url_split_target(head->target, &target) != 0 ||
-        strip_stage(g, &target.path) != 0) {
+        strip_stage(g, &target.path) != 0 || takes_preflight(g, head)) {
         return 0; /* on_request answers it */
     }
     const struct lambda_handler *h =
-        gateway_routes_find(g->options.routes, head->method, target.path);
+        gateway_routes_find(g->options.routes, head->method, target.path, &route);
     if (h == NULL) {
         return 0;
+    }
+    unsigned refused = g->options.access ? decide_at_head(g, head, route, out) : 0;
+    if (refused != 0) {
+        return refused;
     }
     if (lambda_busy(g->lambda, h) && !is_short(head)) {
         g->counts.refused_early++;
         return 503;
     }
     if (h->body_bytes > 0) {
-        *body_limit = h->body_bytes;
+        out->body_limit = h->body_bytes;
     }
     return 0;
 }
@@ -186,7 +246,8 @@ static int keep_params(struct server_request *r, const struct gateway_match *mat
     return 0;
 }
 
-/* Fills in the event and the handler. 0, or the status to refuse with and why. */
+/* Fills in the event and the handler. 0, or the status to refuse with and why; 204: it is a
+ * preflight. */
 static unsigned read_request(const struct gateway *g, struct server_request *r,
                              struct lambda_event *event, struct gateway_match *match,
                              const char **reason) {
@@ -209,6 +270,9 @@ static unsigned read_request(const struct gateway *g, struct server_request *r,
     if (strip_stage(g, &path) != 0) {
         *reason = "no_stage";
         return 404;
+    }
+    if (takes_preflight(g, &r->http)) {
+        return 204;
     }
     int error = url_decode(&r->arena, path, &event->path);
     error =
@@ -234,8 +298,47 @@ static unsigned read_request(const struct gateway *g, struct server_request *r,
     return error != 0 ? 400 : 0;
 }
 
+/* What on_head has decided where there was a body, else now. */
+static struct access_verdict may_call(struct gateway *g, const struct server_request *r,
+                                      size_t route) {
+    struct head_ticket ticket;
+    if (ticket_of(g, r, &ticket)) {
+        return (struct access_verdict){(enum access_refusal)ticket.refusal,
+                                       ticket.retry_after_s, ticket.key};
+    }
+    return decide(g, route, &r->http.headers);
+}
+
+/* 0 when the request was refused. */
+static int admit(struct gateway *g, struct server_request *r, const struct gateway_match *match,
+                 struct lambda_event *event) {
+    if (g->options.access == NULL) {
+        return 1;
+    }
+    struct access_verdict v = may_call(g, r, match->index);
+    if (v.refusal != ACCESS_NONE) {
+        struct access_room room;
+        struct server_answer answer = access_answer(v.refusal, v.retry_after_s, &room);
+        server_respond(r, &answer);
+        return 0;
+    }
+    event->api_key_id = slice_cstr(v.key ? v.key->name : NULL);
+    return 1;
+}
+
+static void answer_preflight(struct gateway *g, struct server_request *r) {
+    struct http_header fields[CORS_FIELDS_MAX];
+    size_t count = cors_preflight(cors_of(g), &r->http.headers, fields);
+    g->counts.preflights++;
+    server_respond(
+        r, &(struct server_answer){.status = 204, .headers = fields, .header_count = count});
+}
+
 static void serve(struct gateway *g, struct server_request *r,
                   const struct gateway_match *match, struct lambda_event *event) {
+    if (!admit(g, r, match, event)) {
+        return;
+    }
     if (lambda_busy(g->lambda, match->target)) {
         refuse_busy(g, r);
     } else {
@@ -260,7 +363,9 @@ static void on_request(void *owner, struct server_request *r) {
     if (status == 0 && match.index < g->route_count) { /* else added after gateway_new */
         data->route = match.index;
     }
-    if (status == 405) {
+    if (status == 204) {
+        answer_preflight(g, r);
+    } else if (status == 405) {
         refuse_method(r, match.allowed_methods);
     } else if (status != 0) {
         refuse(r, status, reason);
@@ -292,13 +397,24 @@ static void log_access(struct gateway *g, const struct server_request *r, unsign
     }
 }
 
+/* Where it counts: a request refused at its head has only the ticket to tell. */
+static size_t counted_route(const struct gateway *g, const struct server_request *r) {
+    const struct request_data *data = r ? r->owner_data : NULL;
+    struct head_ticket ticket;
+    if (data != NULL) {
+        return data->route;
+    }
+    return r != NULL && ticket_of(g, r, &ticket) && ticket.route < g->route_count
+               ? ticket.route
+               : g->route_count;
+}
+
 static void on_answered(void *owner, const struct server_request *r, unsigned status,
                         size_t body_bytes, const char *reason) {
     struct gateway *g = owner;
-    const struct request_data *data = r ? r->owner_data : NULL;
     size_t klass = status / 100 < 6 ? status / 100 : 0;
     g->counts.answers[klass]++;
-    g->route_counts[data ? data->route : g->route_count].answers[klass]++;
+    g->route_counts[counted_route(g, r)].answers[klass]++;
     log_access(g, r, status, body_bytes, reason);
 }
 
@@ -316,10 +432,28 @@ static void on_room(void *owner, struct server_request *r) {
 
 static const struct server_parts_events parts_events = {.on_room = on_room};
 
+/* The fields that CORS adds; those of the handler that are not its own are left out. */
+static size_t on_fields(void *owner, const struct server_request *r,
+                        const struct server_answer *answer,
+                        struct http_header out[SERVER_FIELDS_MAX]) {
+    const struct gateway *g = owner;
+    size_t count = 0;
+    if (cors_of(g) == NULL || cors_is_preflight(&r->http)) {
+        return SERVER_FIELDS_SAME;
+    }
+    for (size_t i = 0; i < answer->header_count; i++) {
+        if (!cors_owns_field(answer->headers[i].name)) {
+            out[count++] = answer->headers[i];
+        }
+    }
+    return count + cors_fields(cors_of(g), &r->http.headers, out + count);
+}
+
 const struct server_events gateway_server_events = {
     .parts = &parts_events,
     .on_head = on_head,
     .on_request = on_request,
     .on_abandon = on_abandon,
     .on_answered = on_answered,
+    .on_fields = on_fields,
 };

@@ -1,13 +1,15 @@
 /* API Gateway's part of one worker: from a server_request to an invocation of the right
  * handler, and the answer back. The route table is immutable and shared by the workers.
  *
- * Happy path: on_head (a body's limit; 503 while its handler is busy) -> on_request: split,
- * check and decode the path, strip the stage, match, parse the query -> lambda_invoke ->
- * on_answered: one access log line. Failure modes: 400 (the path or query does not decode),
- * 404, 405 with Allow. */
+ * Happy path: on_head (who may call, a body's limit; 503 while its handler is busy) ->
+ * on_request: split, check and decode the path, strip the stage, match, who may call (when
+ * there was no body to ask for it earlier), parse the query -> lambda_invoke -> on_fields: CORS
+ * -> on_answered: one access log line. A preflight of CORS is answered before the match.
+ * Failure modes: 400 (the path or query does not decode), 403, 404, 405 with Allow, 429. */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
+#include "gateway/access.h"
 #include "lambda/invocation.h"
 #include "server/server.h"
 
@@ -44,10 +46,10 @@ struct gateway_match {
 MUST_CHECK int gateway_routes_match(const struct gateway_routes *r, enum http_method method,
                                     struct slice raw_path, struct arena *a,
                                     struct gateway_match *out);
-/* The target alone, without an arena and without decoding parameters; NULL when there is none.
- */
+/* The target and the index alone, without an arena and without decoding parameters; NULL when
+ * there is none. */
 void *gateway_routes_find(const struct gateway_routes *r, enum http_method method,
-                          struct slice raw_path);
+                          struct slice raw_path, size_t *index);
 /* For `penstock routes`: in order of priority. */
 void gateway_routes_each(const struct gateway_routes *r,
                          void (*each)(void *arg, struct slice route_key, void *target),
@@ -62,6 +64,8 @@ struct gateway_stage {
 struct gateway_options {
     const struct gateway_routes *routes; /* targets are struct lambda_handler * */
     const struct gateway_stage *stage;
+    const struct gateway_access *access; /* NULL: anybody may call, as often as they like */
+    struct meters *meters;               /* this worker's, for it; may grow meanwhile */
     int access_log;
 };
 
@@ -78,6 +82,8 @@ struct gateway_counts {
     uint64_t answers[6];    /* by status class: answers[2] = 2xx */
     uint64_t refused_early; /* 503 before a body was looked at */
     uint64_t abandoned;     /* the client left before its answer */
+    uint64_t preflights;    /* answered here */
+    uint64_t refusals[ACCESS_REFUSALS];
 };
 void gateway_count(const struct gateway *g, struct gateway_counts *out);
 /* Answers by status class of each route, in the order of adding; then of what had no route

@@ -488,11 +488,12 @@ int gateway_routes_match(const struct gateway_routes *r, enum http_method method
 }
 
 void *gateway_routes_find(const struct gateway_routes *r, enum http_method method,
-                          struct slice raw_path) {
+                          struct slice raw_path, size_t *index) {
     struct search s = {.method = method};
     if (url_check_path(raw_path) != 0 || !search_routes(r, &s, raw_path)) {
         return NULL;
     }
+    *index = s.route->index;
     return s.route->target;
 }
 

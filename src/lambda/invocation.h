@@ -78,6 +78,7 @@ struct lambda_event {
     struct slice path;     /* decoded, without the stage */
     struct slice raw_path; /* as sent, with the stage */
     struct slice raw_query;
+    struct slice api_key_id; /* the name of the caller's API key; empty: none was asked for */
     const struct url_pair *path_parameters;
     size_t path_parameter_count;
     const struct url_pair *query_parameters;

@@ -309,18 +309,18 @@ static void on_init_error(struct function_slot *s, struct server_request *r) {
 
 /* ---- from the server ---- */
 
-static unsigned on_head(void *owner, const struct http_request *head, size_t *body_limit) {
+static unsigned on_head(void *owner, const struct http_request *head, struct server_head *out) {
     struct function_slot *s = owner;
     struct api_request api = read_action(head);
     uint64_t announced;
-    *body_limit = FUNCTION_PAYLOAD_MAX + BODY_SLACK;
+    out->body_limit = FUNCTION_PAYLOAD_MAX + BODY_SLACK;
     if (streamed_call(s, head) != NULL) {
-        *body_limit = SERVER_BODY_PARTS;
+        out->body_limit = SERVER_BODY_PARTS;
         return 0;
     }
     if (slice_to_u64(http_header_value(&head->headers, SLICE("Content-Length")), &announced) ==
             0 &&
-        announced > *body_limit && api.action == API_RESPONSE) {
+        announced > out->body_limit && api.action == API_RESPONSE) {
         /* It is not read, so its call ends here. */
         struct function_call *c = function_slot_find_call(s, api.id);
         if (c != NULL) {

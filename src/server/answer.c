@@ -187,14 +187,14 @@ static void keep_answer(struct server_slot *slot, struct http_response_head *hea
     s->bytes += slot->answer.cap;
 }
 
-void slot_answer(struct server_slot *slot, const struct server_answer *answer) {
+static void answer_with(struct server_slot *slot, const struct server_answer *answer) {
     struct server_conn *c = slot->request.conn;
     static const struct http_header retry = {{"Retry-After", 11}, {"1", 1}};
     static const struct http_header allow = {
         {"Allow", 5}, {"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", 44}};
     struct http_response_head head = head_of(slot, answer);
     struct slice body = answer->body;
-    if (slot->refusal && (head.status == 503 || head.status == 405)) {
+    if (slot->refusal && head.header_count == 0 && (head.status == 503 || head.status == 405)) {
         head.headers = head.status == 503 ? &retry : &allow;
         head.header_count = 1;
     }
@@ -219,6 +219,30 @@ void slot_answer(struct server_slot *slot, const struct server_answer *answer) {
         remove_slot(c, slot);
         conn_pump(c);
     }
+}
+
+/* The answer with the fields that the owner has the last word on. */
+static struct server_answer with_fields(const struct server_slot *slot,
+                                        const struct server_answer *answer,
+                                        struct http_header fields[SERVER_FIELDS_MAX]) {
+    const struct server *s = slot->request.conn->server;
+    struct server_answer own = *answer;
+    if (slot->has_head && s->events->on_fields) {
+        ASSERT(answer->header_count <= HTTP_HEADERS_MAX);
+        size_t count = s->events->on_fields(s->owner, &slot->request, answer, fields);
+        if (count != SERVER_FIELDS_SAME) {
+            ASSERT(count <= SERVER_FIELDS_MAX);
+            own.headers = fields;
+            own.header_count = count;
+        }
+    }
+    return own;
+}
+
+void slot_answer(struct server_slot *slot, const struct server_answer *answer) {
+    struct http_header fields[SERVER_FIELDS_MAX];
+    struct server_answer own = with_fields(slot, answer, fields);
+    answer_with(slot, &own);
 }
 
 /* After an answer. */
@@ -278,7 +302,9 @@ static void slot_wrote(struct server_slot *slot, size_t len) {
 int server_begin(struct server_request *r, const struct server_answer *answer) {
     struct server_slot *slot = container_of(r, struct server_slot, request);
     struct server_conn *c = r->conn;
-    struct http_response_head head = head_of(slot, answer);
+    struct http_header fields[SERVER_FIELDS_MAX];
+    struct server_answer own = with_fields(slot, answer, fields);
+    struct http_response_head head = head_of(slot, &own);
     ASSERT(slot->owned && !slot->begun && slot != c->intake);
     head.framing = r->http.minor == 0 ? HTTP_BODY_UNTIL_CLOSE : HTTP_BODY_CHUNKED;
     head.keep_alive = r->http.minor != 0 && !answer->close && !is_last(c, slot);

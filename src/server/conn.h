@@ -45,6 +45,7 @@ struct server_conn {
     uint64_t message_ns; /* first byte of the arriving request */
     uint64_t written;    /* bytes given to the stream */
     uint64_t sent_mark;  /* of them gone out when the write deadline was armed */
+    uint64_t ticket[2];  /* of the arriving request */
     size_t body_window;  /* body bytes since the body deadline was armed */
     size_t lingered;
     uint64_t answered;
@@ -103,6 +104,7 @@ void conn_drop_parser(struct server_conn *c);
 int conn_may_parse(const struct server_conn *c);
 /* Answers with an error in its turn and closes after it; the arriving request is dropped. */
 void conn_refuse(struct server_conn *c, unsigned status, const char *reason);
+void conn_refuse_with(struct server_conn *c, const struct server_answer *answer);
 /* The body that is arriving is no longer wanted: no request after it. */
 void conn_drop_intake(struct server_conn *c);
 

@@ -109,6 +109,7 @@ static struct server_slot *new_slot(struct server_conn *c, size_t bytes) {
     r->port = c->port;
     r->tls = c->tls;
     r->start_ns = c->message_ns;
+    memcpy(r->ticket, c->ticket, sizeof r->ticket);
     r->http.minor = 1;
     rng_uuid(&s->rng, r->request_id);
     slot->bytes = bytes;
@@ -141,10 +142,10 @@ static int over_bytes(const struct server_conn *c, size_t bytes) {
 
 /* --- refusing --- */
 
-void conn_refuse(struct server_conn *c, unsigned status, const char *reason) {
+void conn_refuse_with(struct server_conn *c, const struct server_answer *answer) {
     struct server *s = c->server;
     if (c->intake) { /* its owner has it already, and answers itself or not at all */
-        conn_close(c, reason);
+        conn_close(c, answer->reason);
         return;
     }
     struct server_slot *slot = new_slot(c, sizeof(struct server_slot));
@@ -158,19 +159,23 @@ void conn_refuse(struct server_conn *c, unsigned status, const char *reason) {
     conn_drop_parser(c);
     buffer_fini(&c->input);
     conn_account(c);
-    if (status == 408) {
+    if (answer->status == 408) {
         s->timeouts++;
     } else {
         s->refused++;
     }
-    conn_note(c, "request_refused", reason, status);
-    slot_answer(slot, &(struct server_answer){.status = status,
-                                              .body = server_error_body(status),
-                                              .content_type = SLICE("application/json"),
-                                              .reason = reason});
+    conn_note(c, "request_refused", answer->reason, answer->status);
+    slot_answer(slot, answer);
     if (!c->parsing) {
         conn_settle(c);
     }
+}
+
+void conn_refuse(struct server_conn *c, unsigned status, const char *reason) {
+    conn_refuse_with(c, &(struct server_answer){.status = status,
+                                                .body = server_error_body(status),
+                                                .content_type = SLICE("application/json"),
+                                                .reason = reason});
 }
 
 /* --- parsing --- */
@@ -277,17 +282,20 @@ struct slice server_trailer(const struct server_request *r, struct slice name) {
 static void on_head(struct server_conn *c) {
     struct server *s = c->server;
     const struct http_request *head = http_request_parser_request(c->parser);
-    size_t limit = s->options.http.body_bytes;
+    struct server_head out = {.body_limit = s->options.http.body_bytes};
     c->in_body = 1;
-    unsigned status = s->events->on_head ? s->events->on_head(s->owner, head, &limit) : 0;
+    unsigned status = s->events->on_head ? s->events->on_head(s->owner, head, &out) : 0;
+    memcpy(c->ticket, out.ticket, sizeof c->ticket);
     if (conn_closing(c)) {
         return;
     }
-    if (status) {
+    if (status && out.answer) {
+        conn_refuse_with(c, out.answer);
+    } else if (status) {
         conn_refuse(c, status, "refused_at_head");
-    } else if (limit == SERVER_BODY_PARTS) {
+    } else if (out.body_limit == SERVER_BODY_PARTS) {
         begin_intake(c);
-    } else if (http_request_parser_limit_body(c->parser, limit)) {
+    } else if (http_request_parser_limit_body(c->parser, out.body_limit)) {
         conn_refuse(c, 413, "body_too_large");
     } else if (over_bytes(c, request_bytes(c, head->content_length))) {
         conn_refuse(c, 503, "request_memory");

@@ -1,7 +1,7 @@
 /* Bodies in parts, both ways: a request's body given out as it comes, an answer's body given as
  * it is made.
  *
- * Request: on_head sets *body_limit = SERVER_BODY_PARTS; then on_request comes with the head,
+ * Request: on_head sets body_limit = SERVER_BODY_PARTS; then on_request comes with the head,
  * then on_body ... on_body(last). Whoever is slower than the peer pauses it. A body that is cut
  * short or malformed ends in on_abandon. An answer before the end of the body closes the
  * connection after it.

@@ -11,24 +11,11 @@
 #include "base/arena.h"
 #include "loop/loop.h"
 #include "net/stream.h"
+#include "server/events.h"
 #include "server/options.h"
 
 struct server;
 struct server_request;
-
-struct server_events {
-    /* 0 to go on; else a status: the server answers it with `server_error_body` and closes. Set
-     * *body_limit (it comes in as the default) to bound this request's body. May be NULL. */
-    unsigned (*on_head)(void *owner, const struct http_request *head, size_t *body_limit);
-    void (*on_request)(void *owner, struct server_request *r);
-    /* The client left before the answer; r->owner_data is still there, r is gone afterwards. */
-    void (*on_abandon)(void *owner, struct server_request *r);
-    /* Every answer, for the access log and the counters, before the request is gone; may be
-     * NULL. The request is NULL when the head could not be parsed. */
-    void (*on_answered)(void *owner, const struct server_request *r, unsigned status,
-                        size_t body_bytes, const char *reason);
-    const struct server_parts_events *parts; /* server/parts.h; NULL: bodies come whole */
-};
 
 /* Behind http.headers.items[count] there is room for so many that the owner adds itself. */
 #define SERVER_HEADER_ROOM 5
@@ -45,6 +32,7 @@ struct server_request {
     uint64_t start_ns;       /* first byte of the request, monotonic */
     char request_id[37];     /* UUID; x-amzn-requestid */
     void *owner_data;
+    uint64_t ticket[2]; /* what on_head left */
     struct list_node node;
     int answered;
 };

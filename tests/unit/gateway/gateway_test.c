@@ -151,8 +151,9 @@ static void too_many_query_parameters(void **state) {
 static unsigned head(const char *method, const char *target, int has_body, size_t *limit) {
     struct fake_request *f = fake_request(method, target, NULL);
     f->r.http.has_body = (uint8_t)has_body;
-    *limit = 1000;
-    unsigned status = gateway_server_events.on_head(gateway, &f->r.http, limit);
+    struct server_head out = {.body_limit = 1000};
+    unsigned status = gateway_server_events.on_head(gateway, &f->r.http, &out);
+    *limit = out.body_limit;
     fake_request_free(f);
     return status;
 }
@@ -172,7 +173,8 @@ static void early_refusal(void **state) {
     struct fake_request *brief = fake_request("POST", "/prod/music", "{}");
     brief->r.http.has_body = 1;
     brief->r.http.content_length = 2;
-    assert_int_equal(gateway_server_events.on_head(gateway, &brief->r.http, &limit), 0);
+    struct server_head out = {.body_limit = 1000};
+    assert_int_equal(gateway_server_events.on_head(gateway, &brief->r.http, &out), 0);
     brief->events = &gateway_server_events;
     brief->owner = gateway;
     gateway_server_events.on_request(gateway, &brief->r);

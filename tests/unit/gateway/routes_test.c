@@ -41,6 +41,8 @@ static int look_up(const char *method, const char *path) {
                                 &arena, &match);
 }
 
+static size_t route_index; /* that the last gateway_routes_find found */
+
 static void expect(const char *method, const char *path, const char *key) {
     int error = look_up(method, path);
     if (error != 0) {
@@ -49,16 +51,17 @@ static void expect(const char *method, const char *path, const char *key) {
     assert_int_equal(error, 0);
     assert_string_equal(match.target, key);
     assert_true(slice_eq(match.route_key, slice_cstr(key)));
-    assert_ptr_equal(
-        gateway_routes_find(routes, http_method_parse(slice_cstr(method)), slice_cstr(path)),
-        match.target);
+    assert_ptr_equal(gateway_routes_find(routes, http_method_parse(slice_cstr(method)),
+                                         slice_cstr(path), &route_index),
+                     match.target);
+    assert_int_equal(route_index, match.index);
 }
 
 static void expect_error(const char *method, const char *path, int error) {
     assert_int_equal(look_up(method, path), error);
     assert_null(match.target);
-    assert_null(
-        gateway_routes_find(routes, http_method_parse(slice_cstr(method)), slice_cstr(path)));
+    assert_null(gateway_routes_find(routes, http_method_parse(slice_cstr(method)),
+                                    slice_cstr(path), &route_index));
 }
 
 static void expect_param(size_t k, const char *name, const char *value) {
@@ -197,7 +200,7 @@ static void bad_paths(void **state) {
         if (look_up("GET", paths[k]) != ERR_INVALID) {
             fail_msg("%s was not refused", paths[k]);
         }
-        assert_null(gateway_routes_find(routes, HTTP_GET_, slice_cstr(paths[k])));
+        assert_null(gateway_routes_find(routes, HTTP_GET_, slice_cstr(paths[k]), &route_index));
     }
     /* A parameter that is not UTF-8 when decoded. */
     assert_int_equal(look_up("GET", "/a%ff"), ERR_INVALID);
@@ -436,7 +439,7 @@ static void against_a_list(void **state) {
                 }
             }
             const struct simple *got = gateway_routes_find(
-                table, http_method_parse(slice_cstr(method)), slice_cstr(text));
+                table, http_method_parse(slice_cstr(method)), slice_cstr(text), &route_index);
             if (got != best) {
                 fail_msg("%s %s: %s, not %s", method, text, got ? got->key : "none",
                          best ? best->key : "none");

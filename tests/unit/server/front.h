@@ -89,11 +89,11 @@ static inline void front_answer(struct front *f, struct server_request *r) {
 }
 
 static inline unsigned front_on_head(void *owner, const struct http_request *head,
-                                     size_t *body_limit) {
+                                     struct server_head *out) {
     struct front *f = owner;
     assert_true(head->target.len > 0 && head->body.len == 0);
     if (f->head_limit) {
-        *body_limit = f->head_limit;
+        out->body_limit = f->head_limit;
     }
     return f->head_status;
 }

@@ -14,10 +14,10 @@ static size_t parts, lasts, rooms, abandons;
 static char trailer[64];
 static struct server_request *taking; /* whose body comes */
 
-static unsigned on_head(void *owner, const struct http_request *head, size_t *body_limit) {
+static unsigned on_head(void *owner, const struct http_request *head, struct server_head *out) {
     (void)owner;
     if (head->has_body) {
-        *body_limit = SERVER_BODY_PARTS;
+        out->body_limit = SERVER_BODY_PARTS;
     }
     return 0;
 }

@@ -412,9 +412,10 @@ static void close_it(void *owner, struct server_request *r) {
     server_close(f->server, front_on_closed, f);
 }
 
-static unsigned close_at_head(void *owner, const struct http_request *head, size_t *limit) {
+static unsigned close_at_head(void *owner, const struct http_request *head,
+                              struct server_head *out) {
     (void)head;
-    (void)limit;
+    (void)out;
     close_it(owner, NULL);
     return 0;
 }
