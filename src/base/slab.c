@@ -5,11 +5,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define SLAB_BLOCK_BYTES 65536u
-#define SLAB_ALIGN       16u
+/* Blocks double from the first to the largest: a slab of a few objects stays small. */
+#define SLAB_FIRST_BYTES   4096u
+#define SLAB_LARGEST_BYTES 65536u
+#define SLAB_ALIGN         16u
 
 struct slab_block {
     struct slab_block *next;
+    size_t count; /* objects */
     _Alignas(SLAB_ALIGN) char objects[];
 };
 
@@ -26,17 +29,14 @@ void slab_init(struct slab *s, const char *name, size_t object_len, size_t limit
     ASSERT(object_len > 0 && object_len <= SIZE_MAX / 4);
     *s = (struct slab){.name = name, .limit = limit};
     s->object_len = (object_len + SLAB_ALIGN - 1) & ~(size_t)(SLAB_ALIGN - 1);
-    s->per_block = (SLAB_BLOCK_BYTES - sizeof(struct slab_block)) / stride(s);
-    if (s->per_block == 0) {
-        s->per_block = 1;
-    }
+    s->block_bytes = SLAB_FIRST_BYTES;
 }
 
 void slab_fini(struct slab *s) {
     ASSERT(s->used == 0);
     for (struct slab_block *block = s->blocks, *next; block; block = next) {
         next = block->next;
-        unpoison(block->objects, s->per_block * stride(s));
+        unpoison(block->objects, block->count * stride(s));
         free(block);
     }
     s->blocks = NULL;
@@ -45,12 +45,16 @@ void slab_fini(struct slab *s) {
 
 /* Linked so that objects are handed out in the order of their addresses. */
 static void add_block(struct slab *s) {
-    size_t bytes = s->per_block * stride(s);
+    size_t fit = (s->block_bytes - sizeof(struct slab_block)) / stride(s);
+    size_t count = fit ? fit : 1;
+    size_t bytes = count * stride(s);
     struct slab_block *block = malloc(sizeof *block + bytes);
     ASSERT(block != NULL);
+    s->block_bytes *= s->block_bytes < SLAB_LARGEST_BYTES ? 2 : 1;
     block->next = s->blocks;
+    block->count = count;
     s->blocks = block;
-    for (size_t i = s->per_block; i-- > 0;) {
+    for (size_t i = count; i-- > 0;) {
         struct free_object *object = (void *)(block->objects + i * stride(s));
         object->next = s->free;
         s->free = object;

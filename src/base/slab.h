@@ -1,7 +1,7 @@
-/* Objects of one size from big blocks, with a LIFO free list: no malloc in the steady state.
- * A slab belongs to one worker. Acquire cannot return NULL below the limit (it aborts when
- * memory is out); at the limit it returns NULL and the caller answers "busy". Freed objects are
- * poisoned under AddressSanitizer. */
+/* Objects of one size from growing blocks, with a LIFO free list: no malloc in the steady
+ * state. A slab belongs to one worker. Acquire cannot return NULL below the limit (it aborts
+ * when memory is out); at the limit it returns NULL and the caller answers "busy". Freed
+ * objects are poisoned under AddressSanitizer. */
 #ifndef BASE_SLAB_H
 #define BASE_SLAB_H
 
@@ -14,9 +14,9 @@ struct slab_block;
 struct slab {
     const char *name;
     size_t object_len;
-    size_t per_block;
-    size_t used;  /* objects handed out now */
-    size_t limit; /* objects at most; 0 = no limit of its own */
+    size_t block_bytes; /* of the next block */
+    size_t used;        /* objects handed out now */
+    size_t limit;       /* objects at most; 0 = no limit of its own */
     void *free;
     struct slab_block *blocks;
 };
