@@ -30,6 +30,9 @@ static int append_request(const struct access_entry *e, struct buffer *out) {
         error = append_text(out, "route_key", e->route_key, ACCESS_PATH_MAX);
     }
     error = error ? error : append_text(out, "ip", slice_cstr(ip), sizeof(ip));
+    if (error == 0 && e->trace_root.len > 0) {
+        error = append_text(out, "trace_id", e->trace_root, 64);
+    }
     struct slice agent = http_header_value(&r->http.headers, SLICE("user-agent"));
     if (error == 0 && agent.len > 0) {
         error = append_text(out, "user_agent", agent, ACCESS_USER_AGENT_MAX);

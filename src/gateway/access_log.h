@@ -14,6 +14,7 @@ struct access_entry {
     uint64_t duration_ns;
     const struct server_request *request; /* NULL: the head could not be parsed */
     struct slice route_key;               /* empty: no route matched */
+    struct slice trace_root;              /* empty: refused before it had one */
     unsigned status;
     size_t bytes;
     const char *reason; /* NULL when all is well */

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "gateway/access_log.h"
+#include "gateway/request_headers.h"
 #include "server/parts.h"
 
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct gateway {
     struct gateway_counts counts;
     struct gateway_route_counts *route_counts;
     size_t route_count;
+    struct rng rng; /* trace ids */
 };
 
 /* request->owner_data: the event comes first, as lambda wants it. */
@@ -50,6 +52,7 @@ struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
     ASSERT(g != NULL);
     g->loop = l;
     g->lambda = lambda;
+    rng_seed_random(&g->rng);
     g->options = *options;
     g->generation = 1;
     g->stage = slice_cstr(options->stage ? options->stage->name : "");
@@ -358,8 +361,12 @@ static void on_request(void *owner, struct server_request *r) {
     struct gateway_match match;
     data->route = g->route_count;
     r->owner_data = event;
-    const char *reason;
-    unsigned status = read_request(g, r, event, &match, &reason);
+    const char *reason = "no_memory";
+    unsigned status = 503;
+    if (request_headers_complete(r, loop_wall_ms(g->loop) / 1000, &g->rng,
+                                 &event->trace_root) == 0) {
+        status = read_request(g, r, event, &match, &reason);
+    }
     if (status == 0 && match.index < g->route_count) { /* else added after gateway_new */
         data->route = match.index;
     }
@@ -391,6 +398,7 @@ static void log_access(struct gateway *g, const struct server_request *r, unsign
         const struct lambda_event *event = r->owner_data;
         e.duration_ns = now > r->start_ns ? now - r->start_ns : 0;
         e.route_key = event ? event->route_key : SLICE_EMPTY;
+        e.trace_root = event ? event->trace_root : SLICE_EMPTY;
     }
     if (access_log_format(&e, &g->line) == 0) {
         log_line(buffer_slice(&g->line));

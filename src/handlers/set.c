@@ -26,7 +26,8 @@ static bool known_context(struct slice name) {
                                         "identity.sourceIp",
                                         "identity.userAgent",
                                         "domainName",
-                                        "accountId"};
+                                        "accountId",
+                                        "xrayTraceId"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (slice_eq(name, slice_cstr(names[i]))) {
             return true;

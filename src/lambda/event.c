@@ -186,6 +186,10 @@ static struct penstock_slice context_domain_prefix(const struct penstock_invocat
     return copy_out(i, slice_of(domain.ptr, slice_find(domain, '.')));
 }
 
+static struct penstock_slice context_trace_id(const struct penstock_invocation *i) {
+    return i->event ? copy_out(i, i->event->trace_root) : ABSENT;
+}
+
 static const struct {
     const char *name;
     struct penstock_slice (*get)(const struct penstock_invocation *i);
@@ -205,6 +209,7 @@ static const struct {
     {"domainName", context_domain_name},
     {"domainPrefix", context_domain_prefix},
     {"accountId", context_account_id},
+    {"xrayTraceId", context_trace_id},
     {"apiId", context_api_id},
 };
 

@@ -79,6 +79,7 @@ struct lambda_event {
     struct slice raw_path; /* as sent, with the stage */
     struct slice raw_query;
     struct slice api_key_id; /* the name of the caller's API key; empty: none was asked for */
+    struct slice trace_root; /* "1-8 digits-24 digits" of X-Amzn-Trace-Id */
     const struct url_pair *path_parameters;
     size_t path_parameter_count;
     const struct url_pair *query_parameters;

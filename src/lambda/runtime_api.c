@@ -19,6 +19,8 @@
  */
 #define BODY_SLACK 2097152
 
+#define TRACE_ID_MAX 1152
+
 enum api_action { API_NEXT, API_RESPONSE, API_ERROR, API_INIT_ERROR, API_PING, API_NOTHING };
 
 struct api_request {
@@ -96,14 +98,37 @@ void runtime_api_answer_wrong_id(const struct function_slot *s, struct server_re
 
 /* ---- next ---- */
 
-static void make_trace_id(struct function *f, char out[96]) {
-    uint64_t a = rng_u64(&f->rng);
-    uint64_t b = rng_u64(&f->rng);
-    uint64_t c = rng_u64(&f->rng);
-    (void)snprintf(out, 96, "Root=1-%08llx-%08llx%016llx;Parent=%016llx;Sampled=0",
-                   (unsigned long long)(clock_wall_ms() / 1000),
-                   (unsigned long long)(a & 0xffffffff), (unsigned long long)b,
-                   (unsigned long long)c);
+static bool trace_has(struct slice trace, struct slice field) {
+    while (trace.len > 0) {
+        if (slice_starts_with(slice_trim(slice_split(trace, ';', &trace)), field)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As Lambda gives it to a function: with a root, a parent and whether it is sampled, which the
+ * X-Ray SDKs expect. One too long to be added to is passed on as it is. */
+static struct slice complete_trace_id(struct function *f, struct slice given,
+                                      char out[TRACE_ID_MAX]) {
+    char root[64] = "";
+    char parent[32] = "";
+    if (given.len > TRACE_ID_MAX - 64) {
+        return given;
+    }
+    if (given.len == 0) {
+        (void)snprintf(root, sizeof(root), "Root=1-%08llx-%08llx%016llx",
+                       (unsigned long long)(clock_wall_ms() / 1000),
+                       (unsigned long long)(rng_u64(&f->rng) & 0xffffffff),
+                       (unsigned long long)rng_u64(&f->rng));
+    }
+    if (!trace_has(given, SLICE("Parent="))) {
+        (void)snprintf(parent, sizeof(parent), ";Parent=%016llx",
+                       (unsigned long long)rng_u64(&f->rng));
+    }
+    int len = snprintf(out, TRACE_ID_MAX, SLICE_FMT "%s%s%s", SLICE_ARG(given), root, parent,
+                       trace_has(given, SLICE("Sampled=")) ? "" : ";Sampled=0");
+    return slice_of(out, (size_t)len);
 }
 
 void runtime_api_give(struct function_slot *s, struct function_call *c) {
@@ -112,17 +137,13 @@ void runtime_api_give(struct function_slot *s, struct function_call *c) {
     struct server_request *r = next->request;
     char deadline[24];
     char arn[320];
-    char trace[96];
+    char trace[TRACE_ID_MAX];
     list_remove(&next->node);
     (void)snprintf(deadline, sizeof(deadline), "%llu",
                    (unsigned long long)(clock_wall_ms() + f->options.timeout_ms));
     (void)snprintf(arn, sizeof(arn), "arn:aws:lambda:%s:%s:function:%.140s", f->options.region,
                    f->options.account_id, f->options.name);
-    struct slice trace_id = c->trace_id;
-    if (trace_id.len == 0) {
-        make_trace_id(f, trace);
-        trace_id = slice_cstr(trace);
-    }
+    struct slice trace_id = complete_trace_id(f, c->trace_id, trace);
     log_event(LOG_INFO, "function_call", log_str("function", f->options.name),
               log_str("request_id", c->request_id), log_i64("pid", s->process.pid),
               log_str("message", "START"));

@@ -249,13 +249,16 @@ static void access_lines(void **state) {
     static const char *const parts[] = {
         "\"event\":\"request\",\"request_id\":\"00000000-0000-4000-8000-000000000001\","
         "\"method\":\"GET\",\"path\":\"/music/a%22\",\"route_key\":\"GET /music/{id}\","
-        "\"ip\":\"203.0.113.7\",\"user_agent\":\"age\\\"nt\xef\xbf\xbd\",\"status\":200,"
+        "\"ip\":\"203.0.113.7\",\"trace_id\":\"1-",
+        "\",\"user_agent\":\"age\\\"nt\xef\xbf\xbd\",\"status\":200,"
         "\"bytes\":16,\"duration_us\":",
-        "\"path\":\"/none\",\"ip\":\"203.0.113.7\",\"status\":404,",
+        "\"path\":\"/none\",\"ip\":\"203.0.113.7\",\"trace_id\":\"1-",
+        "\"status\":404,",
         "\"reason\":\"no_route\"}\n",
         ("\"event\":\"request\",\"status\":400,\"bytes\":25,\"duration_us\":0,"
          "\"reason\":\"obs_fold\"}\n"),
-        "\"route_key\":\"PUT /wait\",\"ip\":\"203.0.113.7\",\"status\":460,\"bytes\":0,",
+        "\"route_key\":\"PUT /wait\",\"ip\":\"203.0.113.7\",\"trace_id\":\"1-",
+        "\"status\":460,\"bytes\":0,",
         "\"reason\":\"client_left\"}\n",
     };
     const char *at = lines;

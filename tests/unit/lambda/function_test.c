@@ -227,7 +227,7 @@ static void headers_of_next(void **state) {
     assert_int_equal(function_submit(function, &t.call), 0);
     wait_for(&t, 1);
     assert_non_null(
-        strstr(t.payload, "\"Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1\""));
+        strstr(t.payload, "\"Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1;Parent="));
 }
 
 static void environment(void **state) {

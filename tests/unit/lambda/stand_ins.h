@@ -16,7 +16,7 @@
 
 struct fake_request {
     struct server_request r;
-    struct http_header headers[HTTP_HEADERS_MAX];
+    struct http_header headers[HTTP_HEADERS_MAX + SERVER_HEADER_ROOM];
     size_t header_count;
     int answers;
     bool full; /* what server_write says */
