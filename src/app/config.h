@@ -40,7 +40,8 @@ struct config_function {
     struct function_options options; /* of a command, for each worker */
     struct function **workers;       /* of a command: each worker sets its own */
     uint64_t timeout_ms;
-    bool stream; /* invoke_mode: RESPONSE_STREAM */
+    bool stream;                   /* invoke_mode: RESPONSE_STREAM */
+    struct lambda_handler handler; /* of a library: what the Invoke API runs */
     struct config_mark mark;
 };
 

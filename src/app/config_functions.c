@@ -103,6 +103,10 @@ static void load_library(struct config_function *f, struct config_errors *errors
     if (native_open(f->library, f->name, &f->native, reason) != 0) {
         config_errors_add(errors, f->mark, "functions[].library: %s", reason);
     }
+    f->handler = (struct lambda_handler){.name = f->name,
+                                         .invoke = native_invoke,
+                                         .state = f->native,
+                                         .timeout_ms = f->timeout_ms};
 }
 
 static void check_name(const struct config *c, const struct config_function *f,

@@ -236,8 +236,8 @@ static void bind_function(struct config_route *r, struct json_object *entry) {
     r->handler.name = f->name;
     r->handler.timeout_ms = f->timeout_ms;
     if (f->native) {
-        r->handler.invoke = native_invoke;
-        r->handler.state = f->native;
+        r->handler.invoke = f->handler.invoke;
+        r->handler.state = f->handler.state;
         return;
     }
     const char *format = config_string(entry, "routes[].payload_format");

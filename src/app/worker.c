@@ -8,6 +8,7 @@
  * ops are settled as unavailable or unknown, and the same closing chain runs. */
 #include "app/worker_impl.h"
 
+#include "aws/crc32.h"
 #include "base/error.h"
 #include "net/listener.h"
 #include "tls/context.h"
@@ -148,7 +149,6 @@ static void build_functions(struct worker *w) {
     }
 }
 
-/* The functions that are commands; a handler in C has its routes. */
 static void build_invoke(struct worker *w) {
     const struct config *c = w->setup.config;
     size_t count = 0;
@@ -158,12 +158,19 @@ static void build_invoke(struct worker *w) {
     w->invoke_functions = calloc(c->function_count + 1, sizeof *w->invoke_functions);
     ASSERT(w->invoke_functions != NULL);
     for (size_t i = 0; i < c->function_count; i++) {
-        if (c->functions[i].workers) {
-            w->invoke_functions[count++] = (struct invoke_function){
-                c->functions[i].name, worker_function(w, &c->functions[i])};
-        }
+        const struct config_function *f = &c->functions[i];
+        w->invoke_functions[count++] = (struct invoke_function){
+            .name = f->name,
+            .function = worker_function(w, f),
+            .handler = f->native ? &f->handler : NULL,
+        };
     }
-    w->invoke = invoke_api_new(&w->loop, &w->hub, w->invoke_fd, w->invoke_functions, count);
+    struct invoke_options options = {.functions = w->invoke_functions,
+                                     .function_count = count,
+                                     .lambda = w->lambda,
+                                     .crc = aws_crc32,
+                                     .region = w->setup.endpoint->signing_region};
+    w->invoke = invoke_api_new(&w->loop, &w->hub, w->invoke_fd, &options);
     w->invoke_fd = -1;
 }
 

@@ -221,6 +221,10 @@ void function_count(const struct function *f, struct function_counts *out) {
     }
 }
 
+uint64_t function_timeout_ms(const struct function *f) {
+    return f->options.timeout_ms;
+}
+
 unsigned function_payload_format(const struct function *f) {
     return f->options.payload_format;
 }

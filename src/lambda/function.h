@@ -52,6 +52,7 @@ MUST_CHECK int function_submit(struct function *f, struct function_call *c);
  * runs once no process is left; then function_free. */
 void function_close(struct function *f, void (*on_closed)(void *arg), void *arg);
 void function_free(struct function *f);
+uint64_t function_timeout_ms(const struct function *f);
 unsigned function_payload_format(const struct function *f); /* 1 or 2 */
 
 /* The state of function_invoke: a route's. One function per worker, each set by its worker

@@ -11,7 +11,6 @@
 
 #define LAMBDA_INVOCATIONS    16384
 #define LAMBDA_MEMORY_BYTES   33554432
-#define LAMBDA_TIMEOUT_MS     29000
 #define LAMBDA_FIRST_CHUNK    4096 /* of each invocation's arena; the usual one needs no more */
 #define LAMBDA_SCRATCH_KEEP   65536 /* of the worker's buffer for JSON in the making */
 #define LAMBDA_WORK_QUEUE_MAX 1024  /* penstock_work calls waiting, per worker */

@@ -170,10 +170,15 @@ void invocation_answer(struct penstock_invocation *i, const struct server_answer
     if (request == NULL) {
         return;
     }
-    ((struct lambda_event *)request->owner_data)->invocation = NULL;
+    struct lambda_event *event = request->owner_data;
+    event->invocation = NULL;
     i->request = NULL;
     i->event = NULL;
-    server_respond(request, answer);
+    if (event->on_answer != NULL) {
+        event->on_answer(request, answer);
+    } else {
+        server_respond(request, answer);
+    }
 }
 
 static void expire(struct penstock_invocation *i) {

@@ -23,6 +23,7 @@
 #include "penstock/handler.h"
 #include "server/server.h"
 
+#define LAMBDA_TIMEOUT_MS      29000 /* of a handler without its own */
 #define LAMBDA_FORGOTTEN_MAX   256
 #define LAMBDA_FORGOTTEN_BYTES 67108864
 
@@ -85,6 +86,8 @@ struct lambda_event {
     const struct url_pair *query_parameters;
     size_t query_parameter_count;
     struct penstock_invocation *invocation; /* lambda's own; NULL once answered */
+    /* Gets the answer in place of server_respond, for a request that is no server's; NULL. */
+    void (*on_answer)(struct server_request *r, const struct server_answer *answer);
 };
 
 /* Runs the handler; it will answer the request through server_respond, exactly once, or drop

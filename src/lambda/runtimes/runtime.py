@@ -20,7 +20,7 @@ API = "/2018-06-01/runtime/"
 
 def client_context(text):
     """What a caller of Invoke gave as X-Amz-Client-Context."""
-    given = json.loads(text) if text else None
+    given = json.loads(text.encode("latin-1")) if text else None  # header fields are bytes
     if not isinstance(given, dict):
         return None
     return types.SimpleNamespace(client=types.SimpleNamespace(**given.get("client") or {}),

@@ -45,3 +45,9 @@ def mark(event, context):
                 raise RuntimeError("not yet")
     with open(event["file"], "a") as file:
         file.write(event["text"])
+
+
+def client(event, context):
+    given = context.client_context
+    return {"context": given and {"client": vars(given.client), "custom": given.custom,
+                                  "env": given.env}}
