@@ -22,7 +22,7 @@ build() {
 }
 
 step "installing what is missing (deps/packages.txt)"
-sh deps/install.sh build test
+sh deps/install.sh build test unpack
 step "fetching the stores"
 sh deps/store.sh fetch dynoxide "$PWD/build/stores"
 sh deps/store.sh fetch local "$PWD/build/stores"

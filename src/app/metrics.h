@@ -1,5 +1,6 @@
-/* The page of /metrics: Prometheus text format 0.0.4. Workers' numbers are added up; labels are
- * bounded (routes as configured, fixed words). */
+/* The page of /metrics: Prometheus text format 0.0.4 (prometheus.io/docs/instrumenting/
+ * exposition_formats). Workers' numbers are added up. Every label is bounded: fixed words, and
+ * names of the configuration up to METRICS_NAMES_MAX. */
 #ifndef APP_METRICS_H
 #define APP_METRICS_H
 
@@ -7,6 +8,10 @@
 #include "base/buffer.h"
 
 #define METRICS_CONTENT_TYPE SLICE("text/plain; version=0.0.4; charset=utf-8")
+/* Routes, tables and functions shown by name, of each; further ones are added up as "other". */
+#define METRICS_NAMES_MAX 100
+
+enum metrics_list { METRICS_PROCESS, METRICS_ROUTES, METRICS_TABLES, METRICS_FUNCTIONS };
 
 struct metrics_process {
     const char *version;
@@ -15,7 +20,9 @@ struct metrics_process {
     uint64_t credentials_expires_s; /* epoch; 0 = never, or none */
     size_t worker_count;
     size_t workers_missing; /* that did not answer in time: their numbers are old */
-    const char *(*route_key)(void *arg, size_t index);
+    struct snapshot_lengths lengths;
+    /* Of the configuration; NULL: not to be shown. */
+    const char *(*name)(void *arg, enum metrics_list list, size_t index);
     void *arg;
 };
 

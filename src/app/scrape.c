@@ -12,6 +12,7 @@
 
 struct scrape {
     struct scrape_options options;
+    struct snapshot_lengths lengths;
     struct mailbox box;
     struct timer deadline;
     struct snapshot **last; /* of each worker; NULL = it never answered */
@@ -24,9 +25,19 @@ struct scrape {
     struct buffer page;
 };
 
-static size_t snapshot_size(const struct scrape *s) {
-    return sizeof(struct snapshot) +
-           (s->options.route_count + 1) * sizeof(struct gateway_route_counts);
+static const char *name_of(void *arg, enum metrics_list list, size_t index) {
+    const struct config *c = ((const struct scrape *)arg)->options.config;
+    switch (list) {
+    case METRICS_ROUTES:
+        return c->routes[index].route_key;
+    case METRICS_TABLES:
+        return c->tables[index].name;
+    case METRICS_FUNCTIONS: /* a handler in C has no processes and no calls of its own */
+        return c->functions[index].workers ? c->functions[index].name : NULL;
+    case METRICS_PROCESS:
+        break;
+    }
+    return NULL;
 }
 
 /* They have been shown. */
@@ -50,7 +61,10 @@ static void replace(struct scrape *s, struct snapshot *snapshot) {
 
 static void finish(struct scrape *s) {
     struct metrics_process process = {.worker_count = s->options.worker_count,
-                                      .workers_missing = s->missing};
+                                      .workers_missing = s->missing,
+                                      .lengths = s->lengths,
+                                      .name = name_of,
+                                      .arg = s};
     s->collecting = 0;
     timer_stop(&s->deadline);
     s->options.describe(s->options.arg, &process);
@@ -86,6 +100,9 @@ struct scrape *scrape_new(struct loop *l, const struct scrape_options *options) 
     struct scrape *s = calloc(1, sizeof *s);
     ASSERT(s != NULL);
     s->options = *options;
+    s->lengths = (struct snapshot_lengths){gateway_routes_count(options->config->router),
+                                           options->config->table_count,
+                                           options->config->function_count};
     s->last = calloc(options->worker_count, sizeof(struct snapshot *));
     s->asked = calloc(options->worker_count, sizeof *s->asked);
     ASSERT(s->last != NULL && s->asked != NULL);
@@ -103,10 +120,8 @@ void scrape_ask(struct scrape *s, size_t started) {
     s->collecting = 1;
     for (size_t i = 0; i < started; i++) {
         if (!s->asked[i]) {
-            struct snapshot *snapshot = calloc(1, snapshot_size(s));
-            ASSERT(snapshot != NULL);
+            struct snapshot *snapshot = snapshot_new(&s->lengths);
             snapshot->worker = (unsigned)i;
-            snapshot->route_count = s->options.route_count;
             s->asked[i] = 1;
             s->waiting++;
             worker_ask(s->options.workers[i], snapshot, &s->box);

@@ -11,7 +11,7 @@ struct scrape;
 struct scrape_options {
     struct worker *const *workers;
     size_t worker_count;
-    size_t route_count;
+    const struct config *config; /* of the workers: what is counted by name */
     /* What the main thread knows itself. */
     void (*describe)(void *arg, struct metrics_process *out);
     /* Valid during the call. Never from inside scrape_ask. */

@@ -135,7 +135,7 @@ static void start_tables(struct service *s) {
 static void start_scrape(struct service *s) {
     struct scrape_options options = {.workers = s->workers,
                                      .worker_count = s->worker_count,
-                                     .route_count = gateway_routes_count(s->config->router),
+                                     .config = s->config,
                                      .describe = service_describe,
                                      .on_page = on_metrics,
                                      .on_closed = service_part_closed,

@@ -43,11 +43,6 @@ int service_not_ready(void *arg, struct buffer *reasons) {
     return count != 0;
 }
 
-static const char *route_key(void *arg, size_t index) {
-    const struct service *s = arg;
-    return s->config->routes[index].route_key;
-}
-
 void service_describe(void *arg, struct metrics_process *out) {
     struct service *s = arg;
     struct buffer reasons = {0};
@@ -55,8 +50,6 @@ void service_describe(void *arg, struct metrics_process *out) {
     out->ready = !service_not_ready(s, &reasons);
     out->start_s = s->start_s;
     out->credentials_expires_s = s->credentials ? s->credentials->expires_s : 0;
-    out->route_key = route_key;
-    out->arg = s;
     buffer_fini(&reasons);
 }
 

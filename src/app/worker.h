@@ -44,7 +44,7 @@ const struct worker_status *worker_status(const struct worker *w);
 void worker_set_credentials(struct worker *w, struct credentials *c);
 /* Its loop turns once more. */
 void worker_tick(struct worker *w);
-/* Fills the snapshot in (worker and route_count are the asker's) and mails it to reply_to. */
+/* Fills the snapshot in (worker and lengths are the asker's) and mails it to reply_to. */
 void worker_ask(struct worker *w, struct snapshot *snapshot, struct mailbox *reply_to);
 /* Finish what is in flight, then stop: WORKER_STOPPED follows. */
 void worker_drain(struct worker *w);

@@ -28,11 +28,32 @@ static void take_credentials(struct worker *w, struct credentials *c) {
     credentials_unref(c);
 }
 
+static void take_named(struct worker *w, struct snapshot *s) {
+    const struct config *c = w->setup.config;
+    ASSERT(s->lengths.routes == gateway_routes_count(c->router));
+    ASSERT(s->lengths.tables == c->table_count && s->lengths.functions == c->function_count);
+    memcpy(s->routes, gateway_count_routes(w->gateway),
+           (s->lengths.routes + 1) * sizeof s->routes[0]);
+    for (size_t i = 0; i < c->table_count; i++) {
+        dynamodb_count_table(w->db, i, &s->tables[i]);
+    }
+    for (size_t i = 0; i < c->function_count; i++) {
+        const struct function *f = worker_function(w, &c->functions[i]);
+        if (f) {
+            function_count(f, &s->functions[i]);
+        }
+    }
+}
+
 static void take_snapshot(struct worker *w, struct snapshot *s) {
     size_t count;
     const struct server_reason *reasons = server_reasons(w->server, &count);
     s->turns = w->loop.turns;
     s->longest_turn_ns = loop_take_longest_turn_ns(&w->loop);
+    s->turn_ns = w->loop.turn_ns;
+    s->late_ns = w->loop.late_ns;
+    s->bytes_in = w->hub.bytes_in;
+    s->bytes_out = w->hub.bytes_out;
     server_count(w->server, &s->server);
     gateway_count(w->gateway, &s->gateway);
     lambda_count(w->lambda, &s->lambda);
@@ -41,9 +62,7 @@ static void take_snapshot(struct worker *w, struct snapshot *s) {
     ASSERT(count <= SERVER_REASONS_MAX);
     memcpy(s->reasons, reasons, count * sizeof *reasons);
     s->reason_count = count;
-    ASSERT(s->route_count == gateway_routes_count(w->setup.config->router));
-    memcpy(s->routes, gateway_count_routes(w->gateway),
-           (s->route_count + 1) * sizeof s->routes[0]);
+    take_named(w, s);
 }
 
 void worker_on_mail(struct mailbox *box, struct mail *mail) {

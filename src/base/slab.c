@@ -41,6 +41,7 @@ void slab_fini(struct slab *s) {
     }
     s->blocks = NULL;
     s->free = NULL;
+    s->bytes = 0;
 }
 
 /* Linked so that objects are handed out in the order of their addresses. */
@@ -50,6 +51,7 @@ static void add_block(struct slab *s) {
     size_t bytes = count * stride(s);
     struct slab_block *block = malloc(sizeof *block + bytes);
     ASSERT(block != NULL);
+    s->bytes += sizeof *block + bytes;
     s->block_bytes *= s->block_bytes < SLAB_LARGEST_BYTES ? 2 : 1;
     block->next = s->blocks;
     block->count = count;

@@ -17,6 +17,7 @@ struct slab {
     size_t block_bytes; /* of the next block */
     size_t used;        /* objects handed out now */
     size_t limit;       /* objects at most; 0 = no limit of its own */
+    size_t bytes;       /* of all blocks */
     void *free;
     struct slab_block *blocks;
 };

@@ -141,6 +141,8 @@ static void take_slot(struct pool_conn *c, struct exchange *x) {
     slot->flushes = p->flushes;
     slot->method = x->method;
     slot->reused = c->answered > 0 || c->alive_ns < loop_now_ns(p->loop);
+    p->counts.exchanges++;
+    p->counts.reused += slot->reused;
     deadline_arm(&p->response_deadlines, &slot->response);
     c->slots_used++;
     p->taken++;
@@ -196,6 +198,7 @@ void exchange_answered(struct pool_conn *c) {
         p->taken--;
     }
     if (!response->keep_alive) {
+        p->counts.closed_peer++;
         pool_conn_close(c, 0, "Connection: close");
     } else if (pool_conn_state(c) != CONN_DRAINING) {
         pool_conn_settle(c);

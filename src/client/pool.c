@@ -146,6 +146,7 @@ void pool_count(const struct pool *p, struct pool_counts *out) {
     out->busy =
         p->conns[CONN_BUSY].count + p->conns[CONN_FULL].count + p->conns[CONN_DRAINING].count;
     out->waiting = waiting(p);
+    out->slab_bytes = p->slab.bytes;
 }
 
 /* --- beginning and end --- */

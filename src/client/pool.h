@@ -15,6 +15,7 @@
 #ifndef CLIENT_POOL_H
 #define CLIENT_POOL_H
 
+#include "base/buckets.h"
 #include "base/buffer.h"
 #include "http/message.h"
 #include "loop/loop.h"
@@ -94,7 +95,11 @@ const char *pool_last_error(const struct pool *p);
 
 struct pool_counts {
     size_t connecting, idle, busy, waiting;
-    uint64_t connects, connect_failures, resumed, stale_resends, closed_idle, closed_age;
+    uint64_t connects, connect_failures, handshakes, resumed, stale_resends;
+    uint64_t closed_idle, closed_age, closed_peer, closed_error; /* of those that had opened */
+    uint64_t exchanges, reused; /* written; of these on a connection used before */
+    size_t slab_bytes;
+    struct buckets connect_ns, handshake_ns; /* by buckets_wait_ns: TCP; then TLS */
 };
 void pool_count(const struct pool *p, struct pool_counts *out);
 

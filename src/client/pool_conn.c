@@ -92,6 +92,8 @@ void pool_conn_close(struct pool_conn *c, int error, const char *reason) {
     struct pool *p = c->pool;
     ASSERT(pool_conn_state(c) != CONN_CLOSING);
     log_closed(c, error, reason);
+    p->counts.closed_error +=
+        error && error != ERR_CANCELED && pool_conn_state(c) != CONN_CONNECTING;
     if (list_linked(&c->connect.node)) {
         deadline_disarm(&c->connect);
     } else if (error != ERR_CANCELED && of_no_use(c, error)) {
@@ -131,6 +133,19 @@ static void connect_failed(struct pool_conn *c, int error) {
 
 /* --- events of the stream --- */
 
+/* The loop's time is from before the last step of the handshake, the dear one. */
+static void count_opened(struct pool_conn *c) {
+    struct pool_counts *counts = &c->pool->counts;
+    uint64_t connected_ns = c->stream.connected_ns;
+    buckets_add(&counts->connect_ns, buckets_wait_ns, connected_ns - c->started_ns);
+    if (c->pool->options.tls) {
+        counts->handshakes++;
+        counts->resumed += stream_tls_resumed(&c->stream) != 0;
+        buckets_add(&counts->handshake_ns, buckets_wait_ns,
+                    clock_monotonic_ns() - connected_ns);
+    }
+}
+
 static void on_open(struct stream *s, int error) {
     struct pool_conn *c = container_of(s, struct pool_conn, stream);
     struct pool *p = c->pool;
@@ -143,7 +158,7 @@ static void on_open(struct stream *s, int error) {
     c->opened_ns = c->alive_ns = loop_now_ns(p->loop);
     p->connect_failures = 0;
     p->counts.connects++;
-    p->counts.resumed += stream_tls_resumed(s) != 0;
+    count_opened(c);
     pool_conn_move(c, CONN_IDLE);
     pool_on_opened(p);
     pool_after_event(p);
@@ -204,6 +219,7 @@ static void on_end(struct stream *s, int error) {
         exchange_answered(c);
     }
     if (pool_conn_state(c) != CONN_CLOSING && c->slots_used == 0) {
+        p->counts.closed_peer++;
         pool_conn_close(c, 0, "closed by the peer while idle");
     } else if (pool_conn_state(c) != CONN_CLOSING) {
         pool_conn_close(c, error ? error : ERR_CLOSED,

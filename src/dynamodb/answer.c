@@ -10,6 +10,24 @@
 #include "base/log.h"
 #include "dynamodb/pipeline.h"
 
+/* They leave with this exchange, as soon as it is flushed. */
+static void note_leaving(struct dynamodb *d, struct batch *b) {
+    uint64_t now_ns = d->port->now_ns(d->port);
+    uint64_t sign_ns = d->port->sign_ns;
+    buckets_add(&d->counts.sign_ns, buckets_work_ns, sign_ns);
+    if (op_is_write(b->ops[0])) {
+        buckets_add(&d->counts.batch_ops, buckets_batch_ops, b->count);
+    }
+    for (size_t i = 0; i < b->count; i++) {
+        struct op *op = b->ops[i];
+        op->sign_ns = sign_ns;
+        if (op->left_ns == 0) {
+            op->left_ns = now_ns;
+            buckets_add(&d->counts.queue_ns, buckets_wait_ns, now_ns - op->submitted_ns);
+        }
+    }
+}
+
 static int on_write(struct exchange *x, struct buffer *out) {
     struct batch *b = container_of(x, struct batch, exchange);
     struct dynamodb *d = b->owner;
@@ -39,6 +57,9 @@ static int on_write(struct exchange *x, struct buffer *out) {
     /* Once it may have left only an answer or the pool's own time-out ends it: until then it
      * may be applied, and nobody of the same key may overtake it. */
     x->deadline_ns = b->written ? 0 : x->deadline_ns;
+    if (b->written) {
+        note_leaving(d, b);
+    }
     return error;
 }
 
@@ -86,6 +107,7 @@ static void regulate(struct dynamodb *d, const struct batch *b, const struct ans
     for (size_t i = 0; i < b->count; i++) {
         back += b->ops[i]->unprocessed;
     }
+    b->table->throttles += a->verdict == VERDICT_THROTTLED || 2 * back > b->count;
     if (a->verdict == VERDICT_THROTTLED) {
         if (!a->key_range) { /* a hot key range: its ops rest, the table does not */
             limiter_throttled(l, LIMITER_HALVE, in_flight, b->sent_ns, d->now_ns,
@@ -248,6 +270,7 @@ static void on_done(struct exchange *x, int error, const struct http_response *r
     d->now_ns = d->port->now_ns(d->port);
     read_answer(d, b, error, response, &a);
     if (!error) {
+        buckets_add(&d->counts.wait_ns, buckets_wait_ns, d->now_ns - x->written_ns);
         regulate(d, b, &a);
     }
     size_t count = b->count;

@@ -47,6 +47,11 @@ enum op_outcome { /* same order as enum penstock_outcome */
 };
 const char *op_outcome_name(enum op_outcome o);
 
+/* Where its time went. wait_ns is from first leaving to the outcome, repeats included. */
+struct op_phases {
+    uint64_t queue_ns, sign_ns, wait_ns;
+};
+
 struct op_result {
     enum op_outcome outcome;
     struct slice body;       /* the response body; empty for a put that went in a batch */
@@ -55,6 +60,7 @@ struct op_result {
     uint64_t retry_after_ms;
     unsigned attempts;
     unsigned batch_ops; /* size of the batch it went in; 1 = alone */
+    struct op_phases phases;
 };
 
 typedef void (*op_done_fn)(void *arg, const struct op_result *result);
@@ -95,15 +101,6 @@ struct dynamodb *dynamodb_new(struct loop *l, struct pool *pool, struct sigv4_si
 MUST_CHECK int dynamodb_submit(struct dynamodb *d, const struct op_request *request);
 /* Cheap early refusal before a body is parsed: true when submit would say ERR_BUSY. */
 int dynamodb_busy(const struct dynamodb *d);
-
-struct dynamodb_counts {
-    uint64_t submitted, settled; /* submitted = settled + queued + in_flight, always */
-    size_t queued, in_flight, queued_bytes;
-    uint64_t batches, batched_ops, singles;
-    uint64_t retries_throttle, retries_transient, retries_unprocessed, splits;
-    uint64_t outcomes[OUTCOME_TIMEOUT + 1];
-};
-void dynamodb_count(const struct dynamodb *d, struct dynamodb_counts *out);
 
 /* Refuses new ops; on_drained once the last has its outcome. */
 void dynamodb_drain(struct dynamodb *d, void (*on_drained)(void *arg), void *arg);

@@ -45,8 +45,12 @@ static int live_send(struct dynamodb_port *port, struct exchange *x) {
 
 static int live_write(struct dynamodb_port *port, const struct wire_request *r,
                       struct buffer *out) {
-    return sigv4_write_request(live_of(port)->signer, r->operation, r->epoch_s,
-                               r->invocation_id, r->attempt, r->max_attempts, r->body, out);
+    uint64_t start_ns = clock_monotonic_ns();
+    int error =
+        sigv4_write_request(live_of(port)->signer, r->operation, r->epoch_s, r->invocation_id,
+                            r->attempt, r->max_attempts, r->body, out);
+    port->sign_ns = clock_monotonic_ns() - start_ns;
+    return error;
 }
 
 static int live_reachable(struct dynamodb_port *port) {

@@ -60,6 +60,9 @@ struct op {
     size_t held; /* bytes counted against queue_bytes */
     char *overflow;
     uint64_t deadline_ns;
+    uint64_t submitted_ns;
+    uint64_t left_ns;    /* when its first exchange was written; 0 = not yet */
+    uint64_t sign_ns;    /* what signing the last one took */
     uint64_t ready_ns;   /* since when it could have left */
     uint64_t due_ns;     /* RESTING: until when */
     size_t heap_index;   /* RESTING: where in d->backoff */

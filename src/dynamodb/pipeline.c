@@ -180,6 +180,7 @@ int dynamodb_submit(struct dynamodb *d, const struct op_request *request) {
     op->table = t;
     op->lane = (uint8_t)lane_of(d, request);
     op->invocation = rng_u64(&d->port->rng);
+    op->submitted_ns = d->now_ns;
     if (op->deadline_ns == 0) {
         op->deadline_ns = d->now_ns + d->options.deadline_ms * NS_PER_MS;
     }
@@ -211,6 +212,15 @@ void pipeline_give_up(struct dynamodb *d, struct op *op) {
     pipeline_settle(d, op, outcome);
 }
 
+static struct op_phases phases_of(const struct dynamodb *d, const struct op *op) {
+    if (op->left_ns == 0) {
+        return (struct op_phases){.queue_ns = d->now_ns - op->submitted_ns};
+    }
+    return (struct op_phases){.queue_ns = op->left_ns - op->submitted_ns,
+                              .sign_ns = op->sign_ns,
+                              .wait_ns = d->now_ns - op->left_ns};
+}
+
 static void describe(const struct dynamodb *d, const struct op *op, const struct answer *a,
                      size_t batch_ops, struct op_result *result) {
     uint64_t hint = a && a->retry_after_ms > 0 ? (uint64_t)a->retry_after_ms : 0;
@@ -218,6 +228,7 @@ static void describe(const struct dynamodb *d, const struct op *op, const struct
     result->outcome = op->outcome;
     result->attempts = op->attempts;
     result->batch_ops = op->batch_ops;
+    result->phases = phases_of(d, op);
     if (a && batch_ops == 1) {
         result->body = a->body;
     }
@@ -473,8 +484,21 @@ void dynamodb_count(const struct dynamodb *d, struct dynamodb_counts *out) {
     out->queued = count_queued(d) + d->settled.count;
     out->in_flight = count_flying(d);
     out->queued_bytes = d->held_bytes;
+    out->slab_bytes = d->ops.bytes;
     ASSERT(out->submitted == out->settled + out->queued + out->in_flight);
     ASSERT(d->ops.used == out->queued + out->in_flight + d->abandoned.count);
+}
+
+void dynamodb_count_table(const struct dynamodb *d, size_t index,
+                          struct dynamodb_table_counts *out) {
+    ASSERT(index < d->table_count);
+    const struct table *t = &d->tables[index];
+    *out = (struct dynamodb_table_counts){.throttles = t->throttles,
+                                          .write_limit = t->writes.limit,
+                                          .read_limit = t->reads.limit,
+                                          .writing = table_in_flight(t, LANE_COALESCED),
+                                          .reading = table_in_flight(t, LANE_READS),
+                                          .retry_tokens = t->quota.tokens};
 }
 
 int64_t dynamodb_clock_offset_s(const struct dynamodb *d) {

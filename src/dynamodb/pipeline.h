@@ -4,6 +4,7 @@
 
 #include "dynamodb/backoff.h"
 #include "dynamodb/batch.h"
+#include "dynamodb/counts.h"
 #include "dynamodb/port.h"
 #include "dynamodb/table.h"
 

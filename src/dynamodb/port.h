@@ -36,6 +36,7 @@ struct dynamodb_port {
     void (*close)(struct dynamodb_port *port, struct dynamodb *d);
     void (*free)(struct dynamodb_port *port);
     struct rng rng;
+    uint64_t sign_ns; /* set by write: what it took; 0 where time is not real */
 };
 
 #endif

@@ -28,6 +28,7 @@ struct table {
     struct limiter writes;
     struct limiter reads;
     struct retry_quota quota;
+    uint64_t throttles;
 };
 
 void table_init(struct table *t, const struct model_table *schema);

@@ -420,9 +420,13 @@ static size_t counted_route(const struct gateway *g, const struct server_request
 static void on_answered(void *owner, const struct server_request *r, unsigned status,
                         size_t body_bytes, const char *reason) {
     struct gateway *g = owner;
-    size_t klass = status / 100 < 6 ? status / 100 : 0;
-    g->counts.answers[klass]++;
-    g->route_counts[counted_route(g, r)].answers[klass]++;
+    g->route_counts[counted_route(g, r)].answers[gateway_status_slot(status)]++;
+    if (r != NULL) {
+        buckets_add(&g->counts.total_ns, buckets_wait_ns, loop_now_ns(g->loop) - r->start_ns);
+    }
+    if (reason != NULL) {
+        gateway_count_reason(&g->counts, reason);
+    }
     log_access(g, r, status, body_bytes, reason);
 }
 

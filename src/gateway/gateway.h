@@ -9,7 +9,7 @@
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
-#include "gateway/access.h"
+#include "gateway/counts.h"
 #include "lambda/invocation.h"
 #include "server/server.h"
 
@@ -78,19 +78,9 @@ struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
 extern const struct server_events gateway_server_events;
 void gateway_free(struct gateway *g);
 
-struct gateway_counts {
-    uint64_t answers[6];    /* by status class: answers[2] = 2xx */
-    uint64_t refused_early; /* 503 before a body was looked at */
-    uint64_t abandoned;     /* the client left before its answer */
-    uint64_t preflights;    /* answered here */
-    uint64_t refusals[ACCESS_REFUSALS];
-};
 void gateway_count(const struct gateway *g, struct gateway_counts *out);
-/* Answers by status class of each route, in the order of adding; then of what had no route
- * (404, 405, bad requests). As long as the gateway; gateway_routes_count() + 1 of them. */
-struct gateway_route_counts {
-    uint64_t answers[6];
-};
+/* Of each route, in the order of adding; then of what had no route (404, 405, bad requests). As
+ * long as the gateway; gateway_routes_count() + 1 of them. */
 const struct gateway_route_counts *gateway_count_routes(const struct gateway *g);
 
 #endif

@@ -45,6 +45,10 @@ void function_finish(struct function *f, struct function_call *c, struct functio
     c->slot = NULL;
     r->duration_ns = c->given_ns ? loop_now_ns(f->loop) - c->given_ns : 0;
     f->counts.done++;
+    f->counts.outcomes[r->outcome]++;
+    if (c->given_ns != 0) {
+        buckets_add(&f->counts.duration_ns, buckets_wait_ns, r->duration_ns);
+    }
     if (s != NULL) {
         s->served++;
         memcpy(s->last_request_id, c->request_id, 36);

@@ -16,6 +16,7 @@
 #ifndef LAMBDA_FUNCTION_H
 #define LAMBDA_FUNCTION_H
 
+#include "base/buckets.h"
 #include "lambda/function_call.h"
 #include "lambda/invocation.h"
 
@@ -69,6 +70,8 @@ void function_invoke(struct penstock_invocation *i, void *binding);
 struct function_counts {
     size_t running, starting, calls, queued;
     uint64_t started, init_failures, exits, timeouts, throttled, done;
+    uint64_t outcomes[FUNCTION_BAD_RESPONSE + 1]; /* of the calls that are done */
+    struct buckets duration_ns; /* by buckets_wait_ns, of calls that a process got */
 };
 void function_count(const struct function *f, struct function_counts *out);
 

@@ -86,6 +86,7 @@ void lambda_count(const struct lambda *l, struct lambda_counts *out) {
     out->forgotten = l->forgotten.count;
     out->work_queued = l->work_queue.count;
     out->work_running = l->work_running;
+    out->slab_bytes = l->invocations.bytes;
 }
 
 /* ---- the gate ---- */

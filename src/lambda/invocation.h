@@ -69,6 +69,7 @@ struct lambda_counts {
     size_t in_flight, forgotten, work_queued, work_running;
     uint64_t invocations, refused, timeouts, abandoned;
     uint64_t bad_answers, completed_twice, completed_late;
+    size_t slab_bytes; /* of invocations */
 };
 void lambda_count(const struct lambda *l, struct lambda_counts *out);
 

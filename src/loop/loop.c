@@ -74,6 +74,7 @@ static void on_prepare(uv_prepare_t *handle) {
     if (turn_ns > l->longest_turn_ns) {
         l->longest_turn_ns = turn_ns;
     }
+    buckets_add(&l->turn_ns, buckets_work_ns, turn_ns);
     l->poll_end_ns = 0;
     l->stale = 1;
 }

@@ -7,6 +7,7 @@
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
 
+#include "base/buckets.h"
 #include "base/list.h"
 
 #include <stdint.h>
@@ -38,6 +39,8 @@ struct loop {
     uint64_t turns;           /* counts turns, for watchdog and metrics */
     uint64_t longest_turn_ns; /* since the last read by loop_take_longest_turn_ns */
     uint64_t poll_end_ns;     /* when this turn's events were fetched; 0 = not yet known */
+    struct buckets turn_ns;   /* by buckets_work_ns: from fetched events to the next poll */
+    struct buckets late_ns;   /* the same of timers: how long after their time they ran */
     uv_check_t check;
     char read_buffer[65536]; /* shared by every stream of the loop: valid inside one callback */
     int read_buffer_busy;

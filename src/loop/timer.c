@@ -9,6 +9,9 @@
 
 static void on_uv_timer(uv_timer_t *handle) {
     struct timer *t = container_of(handle, struct timer, uv);
+    struct loop *l = container_of(handle->loop, struct loop, uv);
+    uint64_t now_ns = loop_now_ns(l);
+    buckets_add(&l->late_ns, buckets_work_ns, now_ns > t->due_ns ? now_ns - t->due_ns : 0);
     t->on_fire(t);
 }
 
@@ -29,7 +32,7 @@ void timer_init(struct timer *t, struct loop *l, void (*on_fire)(struct timer *t
  * wait shorter by the turn's age, so it reads the clock again; the loop first, since it takes
  * the end of the poll from libuv's note. */
 void timer_start(struct timer *t, uint64_t delay_ms) {
-    (void)loop_now_ns(container_of(t->uv.loop, struct loop, uv));
+    t->due_ns = loop_now_ns(container_of(t->uv.loop, struct loop, uv)) + delay_ms * NS_PER_MS;
     uv_update_time(t->uv.loop);
     int error = uv_timer_start(&t->uv, on_uv_timer, delay_ms, 0);
     ASSERT(error == 0); /* it fails on a closing handle only */

@@ -14,6 +14,7 @@ struct timer {
     uv_timer_t uv;
     void (*on_fire)(struct timer *t);
     void (*on_close)(struct timer *t);
+    uint64_t due_ns;
 };
 
 void timer_init(struct timer *t, struct loop *l, void (*on_fire)(struct timer *t));

@@ -145,6 +145,7 @@ static void on_connected(uv_connect_t *request, int status) {
         stream_fail_now(s, loop_error(status));
         return;
     }
+    s->connected_ns = loop_now_ns(s->hub->loop);
     transport_connected(s);
 }
 

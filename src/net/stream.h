@@ -57,9 +57,10 @@ struct stream {
     struct stream_proxy *proxy;    /* owned; see stream_proxy.h */
     uv_write_t write;
     uv_connect_t connect;
-    uint64_t read_turn;  /* the turn that read_bytes counts */
-    uint32_t read_bytes; /* bounded per turn, so that one fast peer does not hold the loop */
-    int error;           /* first error; reported once */
+    uint64_t connected_ns; /* of a client: when TCP was, before the handshake */
+    uint64_t read_turn;    /* the turn that read_bytes counts */
+    uint32_t read_bytes;   /* bounded per turn, so that one fast peer does not hold the loop */
+    int error;             /* first error; reported once */
     uint8_t state;
     unsigned writing : 1;    /* uv_write in flight */
     unsigned reading : 1;    /* the owner wants data */
@@ -100,7 +101,6 @@ size_t stream_queued(const struct stream *s);
 /* Reading is on after on_open. Stopping is what makes the peer wait. */
 void stream_read_stop(struct stream *s);
 void stream_read_start(struct stream *s);
-
 /* close_notify and FIN once the queue is out; reading goes on. */
 void stream_shutdown(struct stream *s);
 /* Drops what is queued; on_close in a later turn. Idempotent. With a reset the end does not

@@ -299,5 +299,8 @@ void server_count(const struct server *s, struct server_counts *out) {
         .requests = s->requests,
         .refused = s->refused,
         .timeouts = s->timeouts,
+        .request_bytes = s->bytes,
+        .conn_slab_bytes = s->conns.bytes,
+        .request_slab_bytes = s->slots.bytes,
     };
 }

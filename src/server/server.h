@@ -77,10 +77,9 @@ void server_free(struct server *s);
 struct server_counts {
     size_t connections;
     size_t requests_in_flight;
-    uint64_t accepted;
-    uint64_t requests;
+    uint64_t accepted, requests, timeouts;
     uint64_t refused; /* by the parser or a limit */
-    uint64_t timeouts;
+    size_t request_bytes, conn_slab_bytes, request_slab_bytes;
 };
 void server_count(const struct server *s, struct server_counts *out);
 

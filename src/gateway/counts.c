@@ -1,0 +1,61 @@
+#include "gateway/counts.h"
+
+#include "base/assert.h"
+
+#include <string.h>
+
+/* Looked through from the first on: the frequent ones stand in front. */
+static const struct {
+    unsigned status;
+    const char *text;
+} known[] = {
+    {201, "201"}, {200, "200"}, {204, "204"}, {404, "404"}, {400, "400"}, {409, "409"},
+    {429, "429"}, {503, "503"}, {202, "202"}, {206, "206"}, {301, "301"}, {302, "302"},
+    {303, "303"}, {304, "304"}, {307, "307"}, {308, "308"}, {401, "401"}, {403, "403"},
+    {405, "405"}, {408, "408"}, {410, "410"}, {413, "413"}, {414, "414"}, {415, "415"},
+    {417, "417"}, {422, "422"}, {431, "431"}, {500, "500"}, {501, "501"}, {502, "502"},
+    {504, "504"},
+};
+#define KNOWN (sizeof known / sizeof known[0])
+
+/* Of what is not among them: answers are 200 to 599. */
+static const char *const classes[] = {"other", "2xx", "3xx", "4xx", "5xx"};
+#define CLASSES (sizeof classes / sizeof classes[0])
+
+_Static_assert(KNOWN + CLASSES == GATEWAY_STATUSES, "one place for each");
+
+size_t gateway_status_slot(unsigned status) {
+    for (size_t i = 0; i < KNOWN; i++) {
+        if (known[i].status == status) {
+            return i;
+        }
+    }
+    return KNOWN + (status >= 200 && status < 600 ? status / 100 - 1 : 0);
+}
+
+const char *gateway_status_text(size_t slot) {
+    ASSERT(slot < GATEWAY_STATUSES);
+    return slot < KNOWN ? known[slot].text : classes[slot - KNOWN];
+}
+
+static int is_reason(const struct gateway_reason *r, const char *reason, size_t len) {
+    return strncmp(r->name, reason, len) == 0 && r->name[len] == '\0';
+}
+
+void gateway_count_reason(struct gateway_counts *c, const char *reason) {
+    size_t len = strnlen(reason, GATEWAY_REASON_TEXT_MAX - 1);
+    for (size_t i = 0; i < c->reason_count; i++) {
+        if (is_reason(&c->reasons[i], reason, len)) {
+            c->reasons[i].count++;
+            return;
+        }
+    }
+    if (c->reason_count < GATEWAY_REASONS_MAX) {
+        struct gateway_reason *r = &c->reasons[c->reason_count++];
+        memcpy(r->name, reason, len);
+        r->count = 1;
+        return;
+    }
+    c->reasons[GATEWAY_REASONS_MAX] = (struct gateway_reason){
+        .name = "other", .count = c->reasons[GATEWAY_REASONS_MAX].count + 1};
+}
