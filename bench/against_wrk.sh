@@ -34,19 +34,19 @@ EOF
 url=http://127.0.0.1:$port/
 nginx -c "$work/nginx.conf" 2>/dev/null &
 remember
-wait_for nginx "$work/error.log" answers $url
+wait_for nginx "$work/error.log" answers "$url"
 
 printf '| tool | requests/s | p50 ms | p90 ms | p99 ms |\n|---|---|---|---|---|\n'
 round=0
 while [ $round -lt "$rounds" ]; do
     round=$((round + 1))
-    wrk -t1 -c"$connections" -d"${seconds}s" --latency $url | awk '
+    wrk -t1 -c"$connections" -d"${seconds}s" --latency "$url" | awk '
         function ms(v) { return v ~ /us$/ ? v / 1000 : v ~ /ms$/ ? v + 0 : v * 1000 }
         / (50|90|99)% / || /^ *(50|90|99)%/ { p[$1] = ms($2) }
         /Requests\/sec/ { rate = $2 }
         END { printf "| wrk | %.0f | %.3f | %.3f | %.3f |\n", rate, p["50%"], p["90%"], p["99%"] }' |
         tee -a "$work/rows"
-    "$build/penstock-bench" -t 1 -c "$connections" -d "$seconds" $url | awk '
+    "$build/penstock-bench" -t 1 -c "$connections" -d "$seconds" "$url" | awk '
         $1 == "rate" { rate = $2 }
         $1 ~ /^p(50|90|99)$/ { p[$1] = $2 }
         END { printf "| penstock-bench | %.0f | %.3f | %.3f | %.3f |\n", rate, p["p50"], p["p90"],

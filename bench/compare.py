@@ -75,7 +75,7 @@ def command(*words):
         done = subprocess.run(words, capture_output=True, text=True)
     except OSError:
         return ""
-    return (done.stdout + done.stderr).strip().splitlines()[0] if done.returncode == 0 else ""
+    return (done.stdout + done.stderr).strip().partition("\n")[0]
 
 
 def machine():

@@ -6,7 +6,7 @@
 # Prints a Markdown table of the medians; writes the same as a page, and all rounds, into
 # BUILD/compare/. Exit codes: 0 good; 1 requests failed somewhere; 2 wrong usage.
 # Environment:
-#   ROUNDS (3)  SECONDS_PER_RUN (5)  CONNECTIONS ("64 512")
+#   ROUNDS (3)  SECONDS_PER_RUN (5, after as long a warm-up: Node compiles)  CONNECTIONS ("64 512")
 #   ONLY     some of: penstock penstock-single floor go-batched nginx-lua go node-batched node
 #   SOCKETS  upstream connections of each but nginx, which bounds them not (64, Penstock's default)
 #   OUT      another folder for the results and for what is installed
@@ -54,17 +54,19 @@ skip() { # NAME REASON
     return 1
 }
 prepare_go() {
+    [ -z "$(find "$out/go/server" -newer bench/alternatives/go/server.go 2>/dev/null)" ] || return 0
     command -v go >/dev/null || { skip "$1" "no go"; return; }
-    sdk=/usr/share/gocode/src/github.com/aws/aws-sdk-go-v2
-    [ -d $sdk ] || { skip "$1" "no aws-sdk-go-v2 in /usr/share/gocode"; return; }
-    [ "$out/go/server" -nt bench/alternatives/go/server.go ] && return
+    [ -d /usr/share/gocode/src/github.com/aws/aws-sdk-go-v2 ] ||
+        { skip "$1" "no aws-sdk-go-v2 in /usr/share/gocode"; return; }
     mkdir -p "$out/go"
-    GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= GOCACHE="$out/go/cache" \
+    GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS='' GOCACHE="$out/go/cache" \
         go build -o "$out/go/server" bench/alternatives/go/server.go >"$out/go/log" 2>&1 ||
         { skip "$1" "go build failed (whole output: $out/go/log)"; return; }
 }
 prepare_node() {
     command -v npm >/dev/null || { skip "$1" "no npm"; return; }
+    [ "$(node --version | sed 's/^v//; s/[.].*//')" -ge 20 ] ||
+        { skip "$1" "Fastify 5 wants Node 20, this is $(node --version)"; return; }
     mkdir -p "$out/node"
     cp bench/alternatives/node/server.mjs "$out/node/"
     cmp -s bench/alternatives/node/package.json "$out/node/done" && return
@@ -101,18 +103,16 @@ done
 
 # ---- starting: one script for each, whose process becomes the service ----
 
-launcher() { # VARIABLE=VALUE... COMMAND...: writes $work/start.sh
+launcher() { # [VARIABLE=VALUE]... COMMAND...: writes $work/start.sh
     {
-        echo 'exec env \'
-        for word in "$@"; do
-            printf "    '%s' \\\\\n" "$word"
-        done
-        echo "    2>>'$work/service.log'"
+        echo "export PORT=$port ENDPOINT=https://localhost:$sink_port CA_FILE='$work/sink.pem'"
+        echo "export SOCKETS=$sockets NODE_ENV=production GOMAXPROCS=1"
+        printf 'exec env'
+        printf " '%s'" "$@"
+        echo " 2>>'$work/service.log'"
     } >"$work/start.sh"
 }
 service() { # NAME
-    endpoint=https://localhost:$sink_port
-    settings="PORT=$port ENDPOINT=$endpoint CA_FILE=$work/sink.pem SOCKETS=$sockets"
     : >"$work/service.log"
     case $1 in
     floor) launcher "$build/penstock-floor" "$port" ;;
@@ -122,14 +122,10 @@ service() { # NAME
         configure_music "max_connections: $sockets, batch: {max_items: $items}"
         launcher "$build/penstock" run -c "$work/penstock.yaml"
         ;;
-    # shellcheck disable=SC2086  # words
-    go) launcher $settings GOMAXPROCS=1 "$out/go/server" ;;
-    # shellcheck disable=SC2086
-    go-batched) launcher $settings GOMAXPROCS=1 BATCH=1 "$out/go/server" ;;
-    # shellcheck disable=SC2086
-    node) launcher $settings NODE_ENV=production node "$out/node/server.mjs" ;;
-    # shellcheck disable=SC2086
-    node-batched) launcher $settings NODE_ENV=production BATCH=1 node "$out/node/server.mjs" ;;
+    go) launcher "$out/go/server" ;;
+    go-batched) launcher BATCH=1 "$out/go/server" ;;
+    node) launcher node "$out/node/server.mjs" ;;
+    node-batched) launcher BATCH=1 node "$out/node/server.mjs" ;;
     nginx-lua)
         sed -e "s|@MODULES@|$modules|; s|@WORK@|$work|; s|@SOURCE@|$PWD/bench/alternatives/nginx|" \
             -e "s|@PORT@|$port|; s|@SINK_PORT@|$sink_port|g; s|@CA_FILE@|$work/sink.pem|" \
@@ -148,14 +144,20 @@ measure() { # NAME CONNECTIONS ROUND
     service "$1"
     rm -f "$work/sink.json" "$work/run.json"
     [ "$1" = floor ] || start_sink --table Music:Artist:SongTitle
-    python3 bench/footprint.py first-write "$port" $starts sh "$work/start.sh" >"$work/first" ||
-        { cat "$work/service.log" >&2; fail "$1 stores nothing"; }
+    python3 bench/footprint.py first-write "$port" $starts sh "$work/start.sh" >"$work/first" 2>&1 ||
+        {
+            echo "error: $1 stores nothing" >&2
+            tail -n 12 "$work/first" "$work/service.log" >&2
+            failures=1
+            stop
+            return
+        }
     sh "$work/start.sh" &
     remember
     pid=$started
     wait_for "$1" "$work/service.log" stores_one
-    "$build/penstock-bench" -t 1 -c "$2" -w 2 -d "$seconds" --pid "$pid" --json "$work/run.json" \
-        -b "$body" "http://127.0.0.1:$port/music" >"$work/bench.log" 2>&1 ||
+    "$build/penstock-bench" -t 1 -c "$2" -w "$seconds" -d "$seconds" --pid "$pid" \
+        --json "$work/run.json" -b "$body" "http://127.0.0.1:$port/music" >"$work/bench.log" 2>&1 ||
         {
             echo "error: $1: requests failed" >&2
             tail -n 12 "$work/bench.log" "$work/service.log" >&2
@@ -179,6 +181,7 @@ while [ $round -lt "$rounds" ]; do
         done
     done
 done
+[ -s "$work/rows" ] || fail "nothing was measured"
 cp "$work/rows" "$out/compare.ndjson"
 python3 bench/compare.py report "$out/compare.ndjson" "$out/compare.html" "$rounds" "$seconds" \
     "${skipped:-}"

@@ -21,7 +21,7 @@ work_begin
 hz=$(getconf CLK_TCK)
 
 start_floor() {
-    "$build/penstock-floor" $port &
+    "$build/penstock-floor" "$port" &
     remember
     wait_for penstock-floor "" answers "http://127.0.0.1:$port/"
 }

@@ -53,7 +53,7 @@ load 4000 $((storm + 25)) 0 "$work/storm.json" &
 client=$!
 echo
 echo "Full throttling for $storm s, 4000 writes/s asked: requests upstream and writes stored, a second"
-python3 - $admin $fire "$storm" <<'END'
+python3 - "$admin" "$fire" "$storm" <<'END'
 import os, signal, sys, time, urllib.request
 admin, endpoint, storm = map(int, sys.argv[1:])
 

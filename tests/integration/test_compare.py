@@ -66,6 +66,21 @@ def test_what_cannot_be_installed_is_skipped(tmp_path):
     assert run.stdout.count("\n| floor") == 1 and "| Go" not in run.stdout
 
 
+def test_what_stores_nothing_is_an_error_and_the_others_are_measured(tmp_path):
+    """A Go server that only ends."""
+    (tmp_path / "go").mkdir()
+    server = tmp_path / "go/server"  # newer than its source: not built again
+    server.write_text("#!/bin/sh\necho no table >&2\nexit 3\n")
+    server.chmod(0o755)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "apt-get").symlink_to("/bin/false")
+    run = compare(tmp_path, ONLY="go floor", PATH=f"{tools}:{os.environ['PATH']}")
+    assert run.returncode == 1 and "error: go stores nothing" in run.stderr, run.stderr
+    assert "no table" in run.stderr
+    assert run.stdout.count("\n| floor") == 1 and "| Go" not in run.stdout
+
+
 @pytest.mark.parametrize("setting,word", [({"ONLY": "penstock perl"}, "perl"),
                                           ({"ROUNDS": "0"}, "'0'"),
                                           ({"CONNECTIONS": "8 many"}, "many")])
