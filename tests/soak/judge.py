@@ -3,7 +3,8 @@ import statistics
 
 FLAT = 0.05  # first and last tenth after the warm-up
 FEW = 20  # samples without which nothing can be said
-ABOUT = 3  # descriptors or processes that come and go
+COMING = 10  # clients that a tenth may happen to have more than another
+ABOUT = 3  # descriptors of an idle instance that come and go
 
 
 def tenths(samples, warm_up, field):
@@ -25,11 +26,12 @@ def due(failure, windows):
     return any(failure["begin"] <= end and failure["end"] >= begin for begin, end in windows)
 
 
-def judge(samples, warm_up, windows, counts, failures, events):
+def judge(samples, warm_up, windows, counts, failures, events, idle):
     """What is wrong, as lines; none is good.
     samples: {t, rss_kb, fds, children} of the instance that is never restarted.
     windows: (begin, end) of the outages. failures: {begin, end, what, refusal}; only a refusal
-    (429, 502, 503, 504, a lost connection) is ever due. counts: operations by kind that were
+    (429, 502, 503, 504, a lost connection) is ever due. idle: its descriptors before the first
+    and after the last client, when a leak of the smallest kind shows. counts: operations by kind that were
     answered as they should be, and `missing` (told stored, not there), `ghosts` (told that it did
     not happen, there). events: how often each disturbance was made."""
     wrong = []
@@ -37,8 +39,10 @@ def judge(samples, warm_up, windows, counts, failures, events):
         wrong.append(f"fewer than {FEW} samples after the warm-up")
     else:
         wrong += not_flat(samples, warm_up, "rss_kb", 0)
-        wrong += not_flat(samples, warm_up, "fds", ABOUT)
+        wrong += not_flat(samples, warm_up, "fds", COMING)
         wrong += not_flat(samples, warm_up, "children", 0)
+    if abs(idle[1] - idle[0]) > ABOUT:
+        wrong.append(f"{idle[0]} descriptors before the load, {idle[1]} after it")
     undue = [f for f in failures if not (f["refusal"] and due(f, windows))]
     if undue:
         wrong.append(f"{len(undue)} requests failed that should not have: "

@@ -178,13 +178,25 @@ class Soak:
             self.samples.append(s)
 
     def rush(self):
-        """More than what follows, so that no queue, slab or log ring has its first time later."""
-        subprocess.run([str(BUILD / "penstock-bench"), "--connections", "256", "--duration", "3s",
-                        "--body", RUSH, f"http://127.0.0.1:{self.straight}/music"],
-                       check=True, stdout=subprocess.DEVNULL)
+        """More than what follows, so that no queue, slab or log ring has its first time later:
+        writes of many clients at once, then refusals, which need no store, for the log."""
+        for body, count in (RUSH, 5000), ("{", 30000):
+            subprocess.run([str(BUILD / "penstock-bench"), "--connections", "256", "--count",
+                            str(count), "--duration", "20s", "--allow-errors", "100", "--body",
+                            body, f"http://127.0.0.1:{self.straight}/music"],
+                           check=True, stdout=subprocess.DEVNULL)
+
+    def at_rest(self):
+        """Descriptors once the connections that linger have gone: the least of three seconds."""
+        pid, least = self.instances[0].process.pid, []
+        for _ in range(30):
+            least.append(sample(pid)["fds"])
+            time.sleep(0.1)
+        return min(least)
 
     def run(self):
         self.rush()
+        idle = self.at_rest()
         self.started = time.monotonic()
         disturber = threading.Thread(target=self.disturb, daemon=True)
         for thread in [disturber, *self.clients]:
@@ -195,6 +207,11 @@ class Soak:
             self.done.set()
             for thread in [disturber, *self.clients]:
                 thread.join(60)
+        for c in self.clients:
+            c.lost()
+        self.settled()
+        self.balancer.stop()  # which keeps connections for a while
+        self.idle = idle, self.at_rest()
 
     def stored(self):
         client = self.store.client()
@@ -224,8 +241,9 @@ class Soak:
             first, last = judge.tenths(self.samples, self.warm_up, field)
             print(f"{field}: first tenth {first:g}, last tenth {last:g} "
                   f"({(last - first) / first * 100 if first else 0:+.1f} %)")
+        print(f"descriptors at rest: {self.idle[0]} before, {self.idle[1]} after")
         return judge.judge(self.samples, self.warm_up, self.windows, counts, failures,
-                           self.events) + self.trouble
+                           self.events, self.idle) + self.trouble
 
 
 def main():

@@ -13,9 +13,9 @@ def samples(rss=lambda t: 12000, fds=lambda t: 60, children=lambda t: 2, seconds
             for t in range(seconds)]
 
 
-def verdict(of=None, failures=(), counts=None, events=None):
+def verdict(of=None, failures=(), counts=None, events=None, idle=(40, 42)):
     return judge(of or samples(), 60, WINDOWS, {**COUNTS, **(counts or {})}, list(failures),
-                 {**EVENTS, **(events or {})})
+                 {**EVENTS, **(events or {})}, idle)
 
 
 def failure(begin, end, refusal=True):
@@ -24,18 +24,22 @@ def failure(begin, end, refusal=True):
 
 def test_good():
     assert verdict() == []
-    noise = samples(rss=lambda t: 12000 + t * 7919 % 500, fds=lambda t: 60 + t % 3)
+    noise = samples(rss=lambda t: 12000 + t * 7919 % 500, fds=lambda t: 60 + t % 9)
     assert verdict(noise) == []
     assert verdict(samples(rss=lambda t: 8000 if t < 60 else 12000)) == []  # the warm-up
 
 
 @pytest.mark.parametrize("field,wrong", [
     ("rss", lambda t: 12000 + t * 1.5), ("rss", lambda t: 12000 - t * 1.5),
-    ("rss", lambda t: 12000 if t < 500 else 13000), ("fds", lambda t: 60 + t // 60),
+    ("rss", lambda t: 12000 if t < 500 else 13000), ("fds", lambda t: 60 + t // 40),
     ("children", lambda t: 2 + t // 300)])
 def test_not_flat(field, wrong):
     told = verdict(samples(**{field: wrong}))
     assert len(told) == 1 and f"{field}" in told[0] and "not flat" in told[0]
+
+
+def test_descriptors_left_over():
+    assert verdict(idle=(40, 44)) == ["40 descriptors before the load, 44 after it"]
 
 
 def test_tenths_are_medians():
