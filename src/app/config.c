@@ -1,6 +1,5 @@
-#include "app/config.h"
-
 #include "app/config_keys.h"
+#include "app/config_parts.h"
 #include "app/yaml.h"
 #include "base/error.h"
 
@@ -179,6 +178,7 @@ static void load_rest(struct config *c, struct json_object *root,
     config_load_tables(c, root, errors);
     config_load_functions(c, root, errors);
     config_load_routes(c, root, errors);
+    config_load_access(c, root, errors);
 }
 
 static struct config *config_new(void) {
@@ -244,6 +244,7 @@ void config_free(struct config *c) {
         return;
     }
     gateway_routes_free(c->router);
+    api_key_ring_free((struct api_key_ring *)(uintptr_t)c->access.keys);
     for (size_t i = 0; i < c->function_count; i++) {
         if (c->functions[i].native) {
             native_close(c->functions[i].native);

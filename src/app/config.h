@@ -82,6 +82,10 @@ struct config {
     struct config_route *routes;
     size_t route_count;
     struct gateway_routes *router; /* targets: &routes[i].handler */
+    struct gateway_access access;
+    struct usage_plan *usage_plans;
+    size_t usage_plan_count;
+    const char *state_directory; /* "" = none */
     size_t invocations;
     enum log_level log_level;
     int log_access;
@@ -95,16 +99,7 @@ size_t config_worker_count(const struct config *c);
 /* "0.1.0": the program's version, from the build. */
 const char *config_version(void);
 
-/* Parts of config_load, one file each. */
-void config_load_proxy_protocol(struct config *c, struct json_object *listen,
-                                struct config_listen *out, struct config_errors *errors);
-void config_load_trusted_proxies(struct config *c, struct json_object *root,
-                                 struct config_errors *errors);
-void config_load_tables(struct config *c, struct json_object *root,
-                        struct config_errors *errors);
-void config_load_functions(struct config *c, struct json_object *root,
-                           struct config_errors *errors);
-void config_load_routes(struct config *c, struct json_object *root,
-                        struct config_errors *errors);
+/* Whether there is anything in `access` at all. */
+int config_limits_access(const struct config *c);
 
 #endif

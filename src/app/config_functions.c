@@ -1,7 +1,7 @@
 /* functions: handlers in C (library) and programs that speak the Lambda Runtime API (command).
  */
-#include "app/config.h"
 #include "app/config_keys.h"
+#include "app/config_parts.h"
 #include "app/yaml.h"
 
 #include <errno.h>

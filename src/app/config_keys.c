@@ -145,7 +145,8 @@ static void check_number(const struct config_key *key, struct json_object *value
                          struct config_errors *errors) {
     const char *text = json_object_get_string(value);
     uint64_t number = 0;
-    if (strcmp(text, "auto") == 0 && strcmp(key->fallback, "auto") == 0) {
+    int may_be_auto = key->fallback && strcmp(key->fallback, "auto") == 0;
+    if (strcmp(text, "auto") == 0 && may_be_auto) {
         return;
     }
     if (slice_to_u64(slice_cstr(text), &number) != 0 || number < key->min ||
@@ -153,8 +154,7 @@ static void check_number(const struct config_key *key, struct json_object *value
         config_errors_add(errors, yaml_mark(value),
                           "%s: expected a whole number from %llu to %llu%s, got \"%.40s\" (%s)",
                           key->path, (unsigned long long)key->min, (unsigned long long)key->max,
-                          strcmp(key->fallback, "auto") == 0 ? " or auto" : "", text,
-                          key->meaning);
+                          may_be_auto ? " or auto" : "", text, key->meaning);
     }
 }
 

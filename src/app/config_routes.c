@@ -1,5 +1,5 @@
-#include "app/config.h"
 #include "app/config_keys.h"
+#include "app/config_parts.h"
 #include "app/yaml.h"
 #include "base/error.h"
 

@@ -1,5 +1,7 @@
 #include "app/config_table.h"
 
+#include "gateway/throttle.h"
+
 #define MAP(path, meaning)                                                                     \
     { path, CONFIG_MAP, "", 0, 0, NULL, meaning }
 #define LIST(path, fallback, meaning)                                                          \
@@ -93,6 +95,10 @@ const struct config_key config_table[] = {
     MAP("stage", "the stage of the API"),
     STR("stage.name", "$default", "first segment of every path; $default: none"),
     STRMAP("stage.variables", "$stageVariables.NAME in handlers"),
+    MAP("stage.throttle", "requests of all callers together; 429 beyond"),
+    NUM("stage.throttle.rate", NULL, 1, THROTTLE_RATE_MAX, "requests per second, all workers"),
+    NUM("stage.throttle.burst", "auto", 1, THROTTLE_BURST_MAX,
+        "requests at once; auto: as many as the rate"),
 
     MAP("dynamodb", "where and how to write"),
     STR("dynamodb.region", "", "AWS region; else AWS_REGION, AWS_DEFAULT_REGION, the profile"),
@@ -169,6 +175,12 @@ const struct config_key config_table[] = {
     STR("routes[].function", "", "name of a function"),
     CHOICE("routes[].payload_format", "2.0", "1.0|2.0", "event format a function gets"),
     CHOICE("routes[].invoke_mode", "", "BUFFERED|RESPONSE_STREAM", "else the function's"),
+    BOOL("routes[].api_key_required", "false", "403 without a key of api_keys in x-api-key"),
+    MAP("routes[].throttle", "requests to this route; 429 beyond"),
+    NUM("routes[].throttle.rate", NULL, 1, THROTTLE_RATE_MAX,
+        "requests per second, all workers"),
+    NUM("routes[].throttle.burst", "auto", 1, THROTTLE_BURST_MAX,
+        "requests at once; auto: as many as the rate"),
     MAP("routes[].put_item", "store the body: an object, an array or NDJSON"),
     STR("routes[].put_item.table", NULL, "name of a table above"),
     STRMAP("routes[].put_item.set",
@@ -188,6 +200,41 @@ const struct config_key config_table[] = {
     MAP("routes[].delete_item", "delete the item the path names"),
     STR("routes[].delete_item.table", NULL, "name of a table above"),
     STR("routes[].delete_item.condition", "", "a ConditionExpression; 409 when it fails"),
+
+    LIST("api_keys", "", "who may call the routes with api_key_required"),
+    STR("api_keys[].name", NULL, "1 to 128 printable characters; for logs and handlers"),
+    STR("api_keys[].sha256", NULL, "SHA-256 of the key in hex: printf %s \"$KEY\" | sha256sum"),
+    BOOL("api_keys[].enabled", "true", "false: 403"),
+    STR("api_keys[].usage_plan", "", "name of a usage plan; else without limits of its own"),
+    STR("api_keys_file", "",
+        "more of them, in API Gateway's CSV format (Key or Sha256, Name, Enabled, "
+        "UsagePlanIds); a relative path is one in $CREDENTIALS_DIRECTORY, when that is set"),
+
+    LIST("usage_plans", "", "what each key of a plan may ask for"),
+    STR("usage_plans[].name", NULL, "1 to 128 printable characters"),
+    MAP("usage_plans[].throttle", "requests of each key; 429 beyond"),
+    NUM("usage_plans[].throttle.rate", NULL, 1, THROTTLE_RATE_MAX,
+        "requests per second, all workers"),
+    NUM("usage_plans[].throttle.burst", "auto", 1, THROTTLE_BURST_MAX,
+        "requests at once; auto: as many as the rate"),
+    MAP("usage_plans[].quota", "requests of each key in a period; 429 beyond"),
+    NUM("usage_plans[].quota.limit", NULL, 1, 1000000000000, "requests"),
+    CHOICE("usage_plans[].quota.period", "MONTH", "DAY|WEEK|MONTH",
+           "begins at 00:00 UTC, of Sunday, of the first of the month"),
+    NUM("usage_plans[].quota.offset", "0", 0, 27,
+        "days the period begins later; WEEK: up to 6, DAY: 0"),
+    STR("state_directory", "",
+        "folder that keeps what was used of quotas; else $STATE_DIRECTORY, else it is "
+        "forgotten at the end"),
+
+    MAP("cors", "cross-origin requests of browsers, as API Gateway's HTTP API"),
+    STRS("cors.allow_origins", "https://www.example.com, https://*, http://* or *"),
+    STRS("cors.allow_methods", "methods, or *"),
+    STRS("cors.allow_headers", "request header fields, or *"),
+    STRS("cors.expose_headers", "answer header fields that scripts may read, or *"),
+    NUM("cors.max_age", "auto", 0, 86400,
+        "seconds a browser may keep the answer to a preflight; auto: it is not told"),
+    BOOL("cors.allow_credentials", "false", "cookies and authorization; not with *"),
 
     MAP("log", "what is written to standard error"),
     CHOICE("log.level", "info", "debug|info|warn|error|off", "least level that is written"),

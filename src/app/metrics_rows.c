@@ -32,6 +32,9 @@
 #define CLOSED(name, member)                                                                   \
     COUNTER("pool_closed_total", "Open connections to DynamoDB closed, by reason.",            \
             "reason=\"" name "\"", pool.member)
+#define REFUSED(name, refusal)                                                                 \
+    COUNTER("access_refused_total", "Requests of callers who may not, by reason.",             \
+            "reason=\"" name "\"", gateway.refusals[refusal])
 #define SLAB(name, member)                                                                     \
     GAUGE("slab_bytes", "Memory of objects of one size, free ones included.",                  \
           "slab=\"" name "\"", member)
@@ -78,6 +81,14 @@ const struct metrics_row metrics_rows[] = {
             server.timeouts),
     COUNTER("http_refused_early_total", "503 before the body was looked at.", NULL,
             gateway.refused_early),
+    COUNTER("cors_preflights_total", "Preflight requests answered.", NULL, gateway.preflights),
+    REFUSED("api_key_missing", ACCESS_KEY_MISSING),
+    REFUSED("api_key_unknown", ACCESS_KEY_UNKNOWN),
+    REFUSED("api_key_disabled", ACCESS_KEY_DISABLED),
+    REFUSED("usage_plan_throttled", ACCESS_PLAN_RATE),
+    REFUSED("usage_plan_quota", ACCESS_PLAN_QUOTA),
+    REFUSED("route_throttled", ACCESS_ROUTE_RATE),
+    REFUSED("stage_throttled", ACCESS_STAGE_RATE),
     COUNTER("http_client_left_total", "Clients that left before their answer.", NULL,
             gateway.abandoned),
     COUNTER("http_preflights_total", "CORS preflights answered.", NULL, gateway.preflights),

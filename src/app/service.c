@@ -23,6 +23,7 @@ int service_fail(const char *what, const char *why) {
 static void on_schemas(void *arg) {
     struct service *s = arg;
     for (size_t i = 0; i < s->worker_count && s->stage == SERVICE_RUNNING; i++) {
+        worker_use_limits(s->workers[i], s->usage);
         int error = worker_start(s->workers[i]);
         ASSERT(error == 0);
         s->started++;
@@ -132,6 +133,21 @@ static void start_tables(struct service *s) {
     s->tables = tables_new(&s->loop, &s->hub, &options);
 }
 
+static void give_usage(void *arg, unsigned worker, struct usage_mail *mail) {
+    const struct service *s = arg;
+    worker_usage(s->workers[worker], mail);
+}
+
+static void start_usage(struct service *s) {
+    struct usage_options options = {.worker_count = s->worker_count,
+                                    .access = &s->config->access,
+                                    .state_directory = s->config->state_directory,
+                                    .give = give_usage,
+                                    .on_closed = service_part_closed,
+                                    .arg = s};
+    s->usage = usage_new(&s->loop, &options);
+}
+
 static void start_scrape(struct service *s) {
     struct scrape_options options = {.workers = s->workers,
                                      .worker_count = s->worker_count,
@@ -194,6 +210,7 @@ static int start(struct service *s) {
         return ERR_INVALID;
     }
     say_started(s);
+    start_usage(s);
     start_credentials(s);
     start_tables(s);
     start_scrape(s);
@@ -210,6 +227,7 @@ static void free_service(struct service *s) {
     notify_fini(&s->notify);
     tables_free(s->tables);
     scrape_free(s->scrape);
+    usage_free(s->usage);
     credentials_chain_free(s->chain);
     if (s->admin) {
         admin_free(s->admin);

@@ -33,6 +33,7 @@ struct service {
     struct tables *tables;
     struct admin *admin;
     struct scrape *scrape;
+    struct usage *usage;
     uint64_t start_s;
     struct timer drain_timer;
     uv_signal_t sigterm;

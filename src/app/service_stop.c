@@ -39,10 +39,11 @@ static void on_signal_closed(uv_handle_t *handle) {
 
 static void close_main(struct service *s) {
     s->stage = SERVICE_CLOSING;
-    s->closing = 8 + (s->admin != NULL);
+    s->closing = 9 + (s->admin != NULL);
     timer_close(&s->drain_timer, on_timer_closed);
     notify_close(&s->notify, on_notify_closed);
     scrape_close(s->scrape);
+    usage_close(s->usage);
     mailbox_close(&s->box, on_mailbox_closed);
     uv_close((uv_handle_t *)&s->sigterm, on_signal_closed);
     uv_close((uv_handle_t *)&s->sigint, on_signal_closed);

@@ -106,6 +106,7 @@ static void on_report(struct loop_duty *duty) {
     atomic_store_explicit(&w->status.has_credentials, sigv4_signer_ready(w->signer),
                           memory_order_relaxed);
     atomic_store_explicit(&w->status.turns, w->loop.turns, memory_order_relaxed);
+    worker_send_usage(w);
     if (w->when_idle && is_idle(w)) {
         void (*step)(struct worker *) = w->when_idle;
         w->when_idle = NULL;
@@ -193,8 +194,11 @@ static void build_front(struct worker *w) {
                                     .stage = c->stage.name,
                                     .dynamodb_deadline_ms = c->dynamodb.deadline_ms,
                                     .worker = w->setup.index};
-    struct gateway_options gateway = {
-        .routes = c->router, .stage = &c->stage, .access_log = c->log_access};
+    struct gateway_options gateway = {.routes = c->router,
+                                      .stage = &c->stage,
+                                      .access = config_limits_access(c) ? &c->access : NULL,
+                                      .meters = &w->meters,
+                                      .access_log = c->log_access};
     struct server_options server = c->server;
 
     server.connections = w->setup.connections;
@@ -277,6 +281,7 @@ void worker_free(struct worker *w) {
     if (w->invoke_fd >= 0) {
         (void)close(w->invoke_fd);
     }
+    meters_fini(&w->meters);
     free(w->invoke_functions);
     free(w->server_tls);
     free(w->fds);

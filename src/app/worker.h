@@ -5,6 +5,7 @@
 
 #include "app/config.h"
 #include "app/snapshot.h"
+#include "app/usage.h"
 #include "aws/credentials.h"
 #include "aws/endpoint.h"
 #include "loop/mailbox.h"
@@ -36,12 +37,16 @@ struct worker_status {
 /* Prepares everything that can fail with a reason a person must read: TLS contexts, listeners
  * (fds[i] belongs to config->listen[i]; owned from then on). NULL with a reason. */
 struct worker *worker_new(const struct worker_setup *setup, const int *fds, char reason[256]);
+/* Before worker_start. */
+void worker_use_limits(struct worker *w, struct usage *u);
 /* Starts the thread. 0 or ERR_IO. */
 MUST_CHECK int worker_start(struct worker *w);
 const struct worker_status *worker_status(const struct worker *w);
 /* From the main thread, all asynchronous; allowed until worker_free, also after
  * WORKER_STOPPED. */
 void worker_set_credentials(struct worker *w, struct credentials *c);
+/* A report that comes home, or a push. */
+void worker_usage(struct worker *w, struct usage_mail *m);
 /* Its loop turns once more. */
 void worker_tick(struct worker *w);
 /* Fills the snapshot in (worker and lengths are the asker's) and mails it to reply_to. */

@@ -15,6 +15,7 @@ void worker_on_mailbox_closed(struct mailbox *box) {
 /* The mailbox stays open until the owner, who may be posting right now, sends END. */
 static void on_pool_closed(void *arg) {
     struct worker *w = arg;
+    worker_last_usage(w);
     w->setup.on_notice(w->setup.arg, WORKER_STOPPED);
 }
 

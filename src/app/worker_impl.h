@@ -29,6 +29,9 @@ struct worker {
     struct invoke_function *invoke_functions;
     struct invoke_api *invoke;           /* NULL: off */
     void (*when_idle)(struct worker *w); /* once no invocation is in flight */
+    struct meters meters;                /* of limits; see app/usage.h */
+    struct usage_mail *usage_report;     /* NULL: it is on its way */
+    struct mailbox *usage_box;
     struct gateway *gateway;
     struct server *server;
 };
@@ -46,6 +49,13 @@ void worker_start_drain(struct worker *w);
 /* In reverse order of building; ends with WORKER_STOPPED. */
 void worker_close_all(struct worker *w);
 void worker_on_mailbox_closed(struct mailbox *box);
+
+/* worker_usage.c */
+/* Each turn: tells the main thread what was admitted. */
+void worker_send_usage(struct worker *w);
+/* Nothing will be admitted any more. */
+void worker_last_usage(struct worker *w);
+void worker_on_usage(struct worker *w, struct usage_mail *m);
 
 /* worker_mail.c */
 void worker_on_mail(struct mailbox *box, struct mail *mail);

@@ -6,6 +6,7 @@
 
 enum worker_mail_kind {
     MAIL_CREDENTIALS,
+    MAIL_USAGE,
     MAIL_TICK,
     MAIL_ASK,
     MAIL_DRAIN,
@@ -17,6 +18,7 @@ struct worker_mail {
     struct mail mail;
     enum worker_mail_kind kind;
     struct credentials *credentials;
+    struct usage_mail *usage;
     struct snapshot *snapshot;
     struct mailbox *reply_to;
 };
@@ -70,6 +72,7 @@ void worker_on_mail(struct mailbox *box, struct mail *mail) {
     struct worker_mail *m = container_of(mail, struct worker_mail, mail);
     enum worker_mail_kind kind = m->kind;
     struct credentials *credentials = m->credentials;
+    struct usage_mail *usage = m->usage;
     struct snapshot *snapshot = m->snapshot;
     struct mailbox *reply_to = m->reply_to;
 
@@ -77,6 +80,9 @@ void worker_on_mail(struct mailbox *box, struct mail *mail) {
     switch (kind) {
     case MAIL_CREDENTIALS:
         take_credentials(w, credentials);
+        break;
+    case MAIL_USAGE:
+        worker_on_usage(w, usage);
         break;
     case MAIL_TICK: /* having turned is all that was asked */
         break;
@@ -107,6 +113,14 @@ static void post(struct worker *w, enum worker_mail_kind kind,
 
 void worker_set_credentials(struct worker *w, struct credentials *c) {
     post(w, MAIL_CREDENTIALS, credentials_ref(c));
+}
+
+void worker_usage(struct worker *w, struct usage_mail *usage) {
+    struct worker_mail *m = calloc(1, sizeof *m);
+    ASSERT(m != NULL);
+    m->kind = MAIL_USAGE;
+    m->usage = usage;
+    mailbox_post(&w->box, &m->mail);
 }
 
 void worker_tick(struct worker *w) {

@@ -20,7 +20,6 @@ struct access_route {
 struct gateway_access {
     const struct api_key_ring *keys; /* NULL: there are none */
     const struct meter_rule *rules;  /* by number of the meter */
-    const char *const *meter_names;  /* the same; for the main thread's records */
     size_t meter_count;
     uint32_t stage_meter;              /* METER_NONE: no throttle */
     const struct access_route *routes; /* in the order of adding; NULL: none has any */

@@ -9,6 +9,7 @@
 
 struct api_key_ring {
     const struct api_key *keys;
+    size_t count;
     api_key_hash_fn hash;
     uint32_t
         *rows; /* (mask + 1) rows of `width` places in `keys`; NO_KEY where there is none */
@@ -52,6 +53,7 @@ struct api_key_ring *api_key_ring_new(const struct api_key *keys, size_t count,
         rows *= 2;
     }
     r->keys = keys;
+    r->count = count;
     r->hash = hash;
     r->mask = rows - 1;
     r->width = widest_row(r, count);
@@ -68,6 +70,13 @@ void api_key_ring_free(struct api_key_ring *r) {
     if (r) {
         free(r->rows);
         free(r);
+    }
+}
+
+void api_key_ring_each(const struct api_key_ring *r,
+                       void (*each)(const struct api_key *key, void *arg), void *arg) {
+    for (size_t i = 0; i < r->count; i++) {
+        each(&r->keys[i], arg);
     }
 }
 

@@ -37,6 +37,9 @@ struct api_key_ring;
 struct api_key_ring *api_key_ring_new(const struct api_key *keys, size_t count,
                                       api_key_hash_fn hash);
 void api_key_ring_free(struct api_key_ring *r);
+/* Every key, once. */
+void api_key_ring_each(const struct api_key_ring *r,
+                       void (*each)(const struct api_key *key, void *arg), void *arg);
 /* The key of that secret, enabled or not; NULL: none. */
 const struct api_key *api_key_find(const struct api_key_ring *r, struct slice secret);
 

@@ -84,14 +84,18 @@ void meter_learn(struct meters *m, uint32_t id, const struct meter_rule *rule, u
     }
 }
 
-void meter_take(struct meters *m, uint32_t id, const struct meter_rule *rule, uint64_t now_ns,
-                uint64_t epoch_s, uint32_t count) {
+void meters_keep_unsent(struct meters *m, uint32_t id, uint32_t count) {
     struct meter *meter = &m->items[id];
-    meter_learn(m, id, rule, now_ns, epoch_s, count);
     if (meter->unsent == 0) {
         m->dirty[m->dirty_count++] = id;
     }
     meter->unsent = count > UINT32_MAX - meter->unsent ? UINT32_MAX : meter->unsent + count;
+}
+
+void meter_take(struct meters *m, uint32_t id, const struct meter_rule *rule, uint64_t now_ns,
+                uint64_t epoch_s, uint32_t count) {
+    meter_learn(m, id, rule, now_ns, epoch_s, count);
+    meters_keep_unsent(m, id, count);
 }
 
 size_t meters_unsent(struct meters *m, struct meter_count *out, size_t max) {
