@@ -138,12 +138,19 @@ static void remove_slot(struct server_conn *c, struct server_slot *slot) {
     slot_free(slot);
 }
 
+/* So many bytes more (or, wrapping round, less) of answers wait for their turn. */
+static void count_kept(struct server_slot *slot, size_t bytes) {
+    struct server_conn *c = slot->request.conn;
+    slot->bytes += bytes;
+    c->kept += bytes;
+    c->server->bytes += bytes;
+}
+
 /* What a slot has kept until its turn. */
 static void write_kept(struct server_conn *c, struct server_slot *slot) {
     if (slot->answer.len > 0) {
         write_bytes(c, buffer_slice(&slot->answer));
-        c->server->bytes -= slot->answer.cap;
-        slot->bytes -= slot->answer.cap;
+        count_kept(slot, 0 - slot->answer.cap);
         buffer_fini(&slot->answer);
     }
 }
@@ -177,14 +184,12 @@ static void tell_owner(const struct server_slot *slot, unsigned status, size_t b
 
 static void keep_answer(struct server_slot *slot, struct http_response_head *head,
                         struct slice *body, size_t bound) {
-    struct server *s = slot->request.conn->server;
     if (buffer_reserve(&slot->answer, bound)) {
         break_conn(slot->request.conn);
         return;
     }
     buffer_grow(&slot->answer, format(buffer_tail(&slot->answer), head, body));
-    slot->bytes += slot->answer.cap;
-    s->bytes += slot->answer.cap;
+    count_kept(slot, slot->answer.cap);
 }
 
 static void answer_with(struct server_slot *slot, const struct server_answer *answer) {
@@ -284,8 +289,7 @@ static char *slot_reserve(struct server_slot *slot, size_t len) {
     if (buffer_reserve(&slot->answer, len)) {
         return NULL;
     }
-    slot->bytes += slot->answer.cap - before;
-    c->server->bytes += slot->answer.cap - before;
+    count_kept(slot, slot->answer.cap - before);
     return buffer_tail(&slot->answer);
 }
 

@@ -182,6 +182,7 @@ static void wait_for_request(struct server_conn *c) {
 
 void conn_settle(struct server_conn *c) {
     enum conn_state state = state_of(&c->state);
+    conn_account(c);
     if (state == CONN_LINGERING || state == CONN_CLOSING || c->broken || c->cut) {
         return;
     }
@@ -308,6 +309,7 @@ static void on_end(struct stream *stream, int error) {
 static void on_drain(struct stream *stream) {
     struct server_conn *c = conn_of(stream);
     deadline_disarm(&c->write_deadline);
+    conn_account(c);
     if (state_of(&c->state) == CONN_LINGERING) {
         if (c->peer_done || !c->reading) {
             conn_close(c, NULL);

@@ -40,7 +40,8 @@ struct server_conn {
     struct http_request_parser *parser; /* NULL while no request is arriving */
     struct server_slot *intake;         /* whose body is arriving in parts */
     struct buffer input;                /* not yet parsed: pipelining beyond the bounds */
-    size_t held;                        /* what parser and input count in server->bytes */
+    size_t held; /* what parser, input and unsent answers count in server->bytes */
+    size_t kept; /* bytes of answers that wait for those before them */
     uint64_t opened_ns;
     uint64_t message_ns; /* first byte of the arriving request */
     uint64_t written;    /* bytes given to the stream */

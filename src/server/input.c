@@ -35,6 +35,7 @@ void conn_drop_parser(struct server_conn *c) {
 
 void conn_account(struct server_conn *c) {
     size_t held = c->input.cap + (c->parser ? http_request_parser_held(c->parser) : 0);
+    held += conn_closing(c) ? 0 : stream_queued(&c->stream);
     c->server->bytes += held - c->held;
     c->held = held;
 }
@@ -123,6 +124,7 @@ void slot_free(struct server_slot *slot) {
     s->bytes -= slot->bytes;
     arena_reset(&slot->request.arena);
     buffer_fini(&slot->body);
+    slot->request.conn->kept -= slot->answer.cap;
     buffer_fini(&slot->answer);
     slab_release(&s->slots, slot);
 }
@@ -186,7 +188,7 @@ int conn_may_parse(const struct server_conn *c) {
         return !c->paused && !conn_closing(c);
     }
     return !c->no_more && !conn_closing(c) && c->requests.count < o->pipeline_depth &&
-           stream_queued(&c->stream) < o->out_bytes;
+           stream_queued(&c->stream) + c->kept < o->out_bytes;
 }
 
 static void hand_out(struct server_conn *c, struct server_slot *slot) {

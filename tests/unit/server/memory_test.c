@@ -1,0 +1,104 @@
+/* Answers nobody reads: reading pauses at out_bytes of a connection, and all of them together
+ * count towards request_bytes, where the next request is refused. */
+#include "front.h"
+
+#define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define OK  "HTTP/1.1 200 OK\r\n"
+
+static char big[200000];
+
+static struct front *start(struct server_options o) {
+    struct front *f = front_start(&o, "127.0.0.1:0");
+    memset(big, 'x', sizeof(big));
+    f->answer_body = slice_of(big, sizeof(big));
+    return f;
+}
+
+/* The first of several requests takes its time; the answers behind it wait for it. Once these
+ * are too many, no more requests are taken in, and all is well again afterwards. */
+static void answers_that_wait_pause_reading(void **state) {
+    (void)state;
+    struct server_options o = server_options_default;
+    o.out_bytes = 500000; /* three answers at most */
+    struct front *f = start(o);
+    struct client *c = client_connect(f);
+    f->hold = 1;
+    client_send(f, c, GET);
+    turn_until(f, f->held_count == 1);
+    f->hold = 0;
+    for (int i = 0; i < 10; i++) {
+        client_send(f, c, GET);
+    }
+    turn(f, 50);
+    assert_true(f->requests >= 3 && f->requests <= 4);
+    struct server_conn *conn = f->held[0]->conn;
+    assert_true(conn->kept >= o.out_bytes && conn->kept < 2 * o.out_bytes);
+    assert_false(conn->reading);
+    front_answer(f, f->held[0]);
+    turn_until(f, client_count(c, OK) == 11);
+    turn_until(f, front_in_state(f, CONN_IDLE) == 1);
+    assert_int_equal(conn->kept, 0);
+    assert_true(f->server->bytes < sizeof(big));
+    client_close(c);
+    front_stop(f);
+}
+
+/* Connects with so small a window that the answers stay with the server. */
+static struct client *deaf(struct front *f, int requests) {
+    int small = 4096;
+    struct client *c = calloc(1, sizeof(*c));
+    assert_non_null(c);
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    assert_int_equal(connect(c->fd, (struct sockaddr *)&f->address.sa, f->address.len), 0);
+    for (int i = 0; i < requests; i++) {
+        assert_int_equal(send(c->fd, GET, sizeof(GET) - 1, 0), sizeof(GET) - 1);
+    }
+    return c;
+}
+
+#define DEAF 8
+
+static void unread_answers_are_bounded_together(void **state) {
+    (void)state;
+    struct server_options o = server_options_default;
+    o.out_bytes = 400000;
+    o.request_bytes = 2000000;
+    o.write_timeout_ms = 1500;
+    struct front *f = start(o);
+    struct client *c[DEAF];
+    for (int i = 0; i < DEAF; i++) {
+        c[i] = deaf(f, 30);
+        turn(f, 30);
+    }
+    /* Each at its own bound, all of them at theirs: far from the 48 MB they have asked for. */
+    assert_true(f->server->bytes > o.request_bytes);
+    assert_true(f->server->bytes < o.request_bytes + DEAF * sizeof(big));
+    struct client *late = client_connect(f);
+    client_send(f, late, GET);
+    turn_until(f, client_ended(late));
+    assert_int_equal(client_count(late, "HTTP/1.1 503 "), 1);
+    assert_int_equal(client_count(late, "Retry-After: 1\r\n"), 1);
+    assert_true(front_reason(f, "request_memory") >= 1);
+    client_close(late);
+    /* Who does not read is closed, and then there is room for others. */
+    turn_until(f, front_connections(f) == 0);
+    assert_true(front_reason(f, "write_timeout") >= 1);
+    assert_int_equal(f->server->bytes, 0);
+    late = client_connect(f);
+    client_send(f, late, GET);
+    turn_until(f, client_count(late, OK) == 1);
+    for (int i = 0; i < DEAF; i++) {
+        client_close(c[i]);
+    }
+    client_close(late);
+    front_stop(f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_that_wait_pause_reading),
+        cmocka_unit_test(unread_answers_are_bounded_together),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
