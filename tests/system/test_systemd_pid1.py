@@ -67,10 +67,11 @@ def until(what, seconds=30):
         time.sleep(0.05)
 
 
-def request(method, path, body=None, port=PORT, timeout=30):
+def request(method, path, body=None, port=PORT, timeout=30, headers=None):
     c = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
-        c.request(method, path, json.dumps(body).encode() if body is not None else None)
+        c.request(method, path, json.dumps(body).encode() if body is not None else None,
+                  headers or {})
         r = c.getresponse()
         return r.status, r.read()
     finally:
@@ -216,6 +217,47 @@ def test_wrong_configuration_is_not_tried_again(unit):
     finally:
         file.write_text(good)
         within("systemctl", "reset-failed", "penstock.service")
+
+
+KEYS_CSV = "Key,Name,Enabled,UsagePlanIds\n0123456789abcdef0123,acme,TRUE,few\n"
+COUNTED = """  - route: POST /counted
+    api_key_required: true
+    put_item: {table: Music}
+usage_plans:
+  - name: few
+    quota: {limit: 3, period: MONTH}
+api_keys_file: api-keys
+"""
+
+
+def test_quota_outlives_a_restart(serving):
+    """API keys by LoadCredential=, and what was used of their quota in StateDirectory=."""
+    def counted(key):
+        time.sleep(0.1)  # workers tell each other what they admitted
+        item = {"Artist": "counted", "SongTitle": "x"}
+        return request("POST", "/counted", item, headers={"x-api-key": key})[0]
+    path = FILES / "etc/penstock/penstock.yaml"
+    good = path.read_text()
+    path.write_text(good + COUNTED)
+    keys = FILES / "etc/penstock/api-keys.csv"
+    keys.write_text(KEYS_CSV)
+    keys.chmod(0o600)
+    (DROP_INS / "keys.conf").write_text(
+        "[Service]\nLoadCredential=api-keys:/etc/penstock/api-keys.csv\n")
+    try:
+        within("systemctl", "daemon-reload")
+        within("systemctl", "restart", "penstock.service")
+        assert counted("0123456789abcdef9999") == 403
+        assert [counted("0123456789abcdef0123") for _ in range(4)] == [201, 201, 201, 429]
+        within("systemctl", "restart", "penstock.service")
+        assert counted("0123456789abcdef0123") == 429
+        assert within("stat", "-c", "%U %a", "/var/lib/penstock").stdout == "penstock 700\n"
+        assert "0123456789abcdef" not in journal()
+    finally:
+        path.write_text(good)
+        (DROP_INS / "keys.conf").unlink()
+        within("systemctl", "daemon-reload")
+        within("systemctl", "restart", "penstock.service")
 
 
 # ---- trouble ----
