@@ -215,7 +215,7 @@ def test_connections_per_address(penstock, dynoxide):
 @pytest.mark.parametrize("lines,words", [
     ("trusted_proxies: {addresses: [10.0.0.1/8]}", "trusted_proxies.addresses: expected a network"),
     ("trusted_proxies: {hops: 2}", "trusted_proxies.addresses: at least one network"),
-    ("trusted_proxies: {addresses: [::1], header: both}", "expected one of x-forwarded|forwarded"),
+    ("trusted_proxies: {addresses: ['::1'], header: both}", "expected one of x-forwarded|forwarded"),
 ])
 def test_check(lines, words):
     r = check(GOOD + "\n" + lines + "\n")
