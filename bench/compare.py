@@ -83,8 +83,8 @@ def machine():
     system = re.search(r'PRETTY_NAME="(.*)"', pathlib.Path("/etc/os-release").read_text())
     parts = [cpu[1] if cpu else "unknown processor", f"{os.cpu_count()} CPUs", system[1],
              "Linux " + os.uname().release,
-             "Node " + command("node", "--version"), command("go", "version")[3:],
-             command("nginx", "-v")[15:]]
+             "Node " + command("node", "--version"), command("go", "version").removeprefix("go version "),
+             command("nginx", "-v").removeprefix("nginx version: ")]
     return ", ".join(p for p in parts if p and p != "Node ")
 
 
@@ -100,7 +100,7 @@ def table(results):
 
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
 color:#1c2430}h2{margin:2rem 0 .5rem;font-size:1.1rem}p,figcaption{color:#586374}
-.row{display:grid;grid-template-columns:20rem 1fr 5rem;gap:.6rem;align-items:center;margin:2px 0}
+.row{display:grid;grid-template-columns:23rem 1fr 5rem;gap:.6rem;align-items:center;margin:2px 0}
 .row b{font-weight:normal;text-align:right;font-variant-numeric:tabular-nums}
 .bar{height:1.1rem;background:#9aa7b8;border-radius:2px;min-width:1px}
 .ours .bar{background:#0b6bcb}.floor .bar{background:#d3dae3}figure{margin:0 0 1.2rem}"""
