@@ -267,7 +267,9 @@ static void on_response(struct function_slot *s, struct server_request *r, struc
         .content_type = http_header_value(&r->http.headers, SLICE("Content-Type")),
     };
     if (c->response != NULL) { /* one is arriving already */
-        runtime_api_answer_wrong_id(s, r, slice_cstr(s->last_request_id));
+        runtime_api_answer_error(r, 403, "InvalidStateTransition",
+                                 "Transition from RuntimeInvocationResponseState to "
+                                 "RuntimeInvocationResponseState failed");
         return;
     }
     if (mode.len > 0) { /* streaming was seen at the head */

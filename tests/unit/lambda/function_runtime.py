@@ -2,6 +2,7 @@
 
 usage: python3 function_runtime.py [serve | exit | never | init_error | hang | flaky FILE]
 """
+import base64
 import http.client
 import json
 import os
@@ -95,6 +96,9 @@ def respond(api, rid, event):
         s.sendall(f"POST {API}{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123".encode())
         s.close()
         time.sleep(0.05)
+    if what == "parts":
+        stream_parts(api, path, event)
+        return
     if what == "environment":
         answer = dict(os.environ)
     elif what == "headers":
@@ -113,6 +117,33 @@ def respond(api, rid, event):
         say([first, r.status, text.decode()])
     elif r.status != 202:
         say([r.status, text.decode()])
+
+
+def stream_parts(api, path, event):
+    """count parts of so many bytes, then what `end` says."""
+    s = socket.create_connection(HOST.split(":"))
+    s.sendall(f"POST {API}{path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+              "Content-Type: text/x\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\r\n".encode())
+    part = b"x" * event.get("bytes", 5)
+    for _ in range(event.get("count", 1)):
+        s.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+    end = event.get("end")
+    if end == "again":
+        time.sleep(0.1)  # else this one is the first
+        r, text = api.call("POST", path, "1")
+        say([r.status, text.decode()])
+    if end == "hang":
+        time.sleep(600)
+    if end == "cut":
+        s.close()
+        return
+    trailer = ""
+    if end == "error":
+        body = base64.b64encode(json.dumps({"errorMessage": "it broke"}).encode()).decode()
+        trailer = ("Lambda-Runtime-Function-Error-Type: Function.Broken\r\n"
+                   f"lambda-runtime-function-error-body: {body}\r\n")
+    s.sendall(b"0\r\n" + trailer.encode() + b"\r\n")
+    say(s.recv(4096).decode().split("\r\n")[0])
 
 
 def serve():
