@@ -16,7 +16,7 @@
 
 struct gateway {
     struct loop *loop;
-    uint8_t generation; /* of the options, from 1: a ticket of another one is void */
+    uint8_t generation; /* a ticket of another one is void */
     struct access_room room;
     struct server_answer early; /* what on_head refuses with, until the server has copied it */
     struct lambda *lambda;
@@ -46,6 +46,13 @@ struct head_ticket {
 _Static_assert(sizeof(struct head_ticket) <= sizeof(((struct server_request *)0)->ticket),
                "a ticket must fit");
 
+/* 1 to 255, another for each gateway: a request's head and the rest of it may meet different
+ * ones when the configuration is replaced between them. */
+static uint8_t next_generation(void) {
+    static _Atomic unsigned made;
+    return (uint8_t)(made++ % 255 + 1);
+}
+
 struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
                             const struct gateway_options *options) {
     struct gateway *g = calloc(1, sizeof(*g));
@@ -54,7 +61,7 @@ struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
     g->lambda = lambda;
     rng_seed_random(&g->rng);
     g->options = *options;
-    g->generation = 1;
+    g->generation = next_generation();
     g->stage = slice_cstr(options->stage ? options->stage->name : "");
     if (slice_eq(g->stage, SLICE("$default"))) {
         g->stage = SLICE_EMPTY;

@@ -23,6 +23,7 @@ static bool known_context(struct slice name) {
                                         "path",
                                         "protocol",
                                         "apiId",
+                                        "identity.apiKeyId",
                                         "identity.sourceIp",
                                         "identity.userAgent",
                                         "domainName",

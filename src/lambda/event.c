@@ -161,6 +161,11 @@ static struct penstock_slice context_source_ip(const struct penstock_invocation 
     return copy_out(i, slice_cstr(text));
 }
 
+static struct penstock_slice context_api_key_id(const struct penstock_invocation *i) {
+    return i->event && i->event->api_key_id.len > 0 ? copy_out(i, i->event->api_key_id)
+                                                    : ABSENT;
+}
+
 static struct penstock_slice context_user_agent(const struct penstock_invocation *i) {
     return penstock_header(i, "User-Agent");
 }
@@ -204,6 +209,7 @@ static const struct {
     {"httpMethod", penstock_method},
     {"path", context_path},
     {"protocol", context_protocol},
+    {"identity.apiKeyId", context_api_key_id},
     {"identity.sourceIp", context_source_ip},
     {"identity.userAgent", context_user_agent},
     {"domainName", context_domain_name},

@@ -294,6 +294,10 @@ static void identity_1(struct json_out *j, const struct facts *f) {
     for (size_t k = 0; k < sizeof(absent) / sizeof(absent[0]); k++) {
         member_raw(j, absent[k], SLICE("null"));
     }
+    if (f->event->api_key_id.len > 0) {
+        member(j, "apiKey", http_header_value(&f->http->headers, SLICE("x-api-key")));
+        member(j, "apiKeyId", f->event->api_key_id);
+    }
     member(j, "sourceIp", slice_cstr(f->source_ip));
     if (f->user_agent.ptr != NULL) {
         member(j, "userAgent", f->user_agent);

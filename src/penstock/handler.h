@@ -52,7 +52,7 @@ struct penstock_slice penstock_stage_variable(const struct penstock_invocation *
                                               const char *name);
 /* A $context value by its name without "$context.": requestId, requestTimeEpoch, requestTime,
  * stage, routeKey, httpMethod, path, protocol, identity.sourceIp, identity.userAgent,
- * domainName, accountId, apiId, xrayTraceId. Absent: ptr NULL. */
+ * identity.apiKeyId, domainName, accountId, apiId, xrayTraceId. Absent: ptr NULL. */
 struct penstock_slice penstock_context(const struct penstock_invocation *i, const char *name);
 /* The whole event as API Gateway's JSON; version "1.0" or "2.0". ptr NULL when memory is out.
  */

@@ -1,9 +1,12 @@
 """Who may call: API keys, usage plans, throttles, CORS. The real program, two workers."""
 import hashlib
 import http.client
+import http.server
 import json
 import os
+import shutil
 import signal
+import socketserver
 import subprocess
 import threading
 import time
@@ -360,3 +363,71 @@ def test_bad_keys_and_plans(tmp_path):
         keys = tmp_path / "keys.csv"
         keys.write_text(rows)
         check(tmp_path, plain("Table", more=f"api_keys_file: {keys}\n"), what)
+
+
+def test_the_handler_knows_the_key(serve):
+    more = """
+  - route: PUT /music
+    api_key_required: true
+    put_item: {table: TABLE, set: {by: $context.identity.apiKeyId}}
+"""
+    table = unique("By")
+    text = plain(table).replace("usage_plans:", more.replace("TABLE", table).lstrip("\n") +
+                                "usage_plans:", 1)
+    p = serve(text)
+    answer = p.request("PUT", "/music", {"Artist": "a", "SongTitle": "b"}, {"x-api-key": ALICE})
+    assert answer.status == 201, answer
+    assert p.request("GET", "/music/a/b").json()["by"] == "alice"
+
+
+CHROMIUM = shutil.which("chromium")
+PAGE = """<!doctype html><title>wait</title><body><script>
+async function ask(origin) {
+  const r = await fetch(origin + '/music', {method: 'POST', headers:
+      {'x-api-key': 'KEY', 'content-type': 'application/json'},
+      body: JSON.stringify({Artist: 'browser', SongTitle: origin})});
+  return r.status + ' ' + (r.headers.get('x-amzn-requestid') || 'hidden').length;
+}
+async function all() {
+  const seen = [];
+  for (const origin of ['http://127.0.0.1:GOOD', 'http://127.0.0.1:OTHER']) {
+    seen.push(await ask(origin).catch((e) => e.name));
+  }
+  document.body.textContent = 'seen: ' + seen.join(', ');
+}
+all();
+</script>"""
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no chromium")
+def test_cors_in_a_browser(serve, tmp_path):
+    """Its preflight is answered and it may read the answer where its origin is allowed; where
+    it is not, the request is never sent."""
+    with socketserver.TCPServer(("127.0.0.1", 0), None) as web:
+        origin = f"http://127.0.0.1:{web.server_address[1]}"
+        table = unique("Browser")
+        good = serve(plain(table, more=CORS.replace("https://app.example", origin)))
+        other = serve(plain(table, more=CORS))
+        page = PAGE.replace("KEY", ALICE).replace("GOOD", str(good.port)) \
+            .replace("OTHER", str(other.port)).encode()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("content-type", "text/html")
+                self.end_headers()
+                self.wfile.write(page)
+
+            def log_message(self, *args):
+                pass
+        web.RequestHandlerClass = Handler
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        r = subprocess.run(
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+             "--virtual-time-budget=20000", f"--user-data-dir={tmp_path / 'profile'}",
+             "--dump-dom", origin + "/"], capture_output=True, text=True, timeout=120)
+        web.shutdown()
+    assert "seen: 201 36, TypeError" in r.stdout, r.stdout + r.stderr[-2000:]
+    assert counter(good, "penstock_cors_preflights_total") == 1
+    assert counter(other, "penstock_cors_preflights_total") == 1
+    assert [e["method"] for e in other.log_events("request")] == ["OPTIONS"]
