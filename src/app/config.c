@@ -2,6 +2,7 @@
 #include "app/config_parts.h"
 #include "app/yaml.h"
 #include "base/error.h"
+#include "gateway/access_template.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -158,6 +159,20 @@ static void load_stage(struct config *c, struct json_object *root,
     }
 }
 
+static void load_access_format(struct config *c, struct json_object *log,
+                               struct config_errors *errors) {
+    const char *text = config_string(log, "log.access_format");
+    char reason[240];
+    if (strcmp(text, "json") == 0) {
+        return;
+    }
+    c->access_template = access_template_new(slice_cstr(text), reason);
+    if (!c->access_template) {
+        config_errors_add(errors, yaml_mark(config_get(log, "log.access_format")),
+                          "log.access_format: %s", reason);
+    }
+}
+
 static void load_rest(struct config *c, struct json_object *root,
                       struct config_errors *errors) {
     struct json_object *drain = config_get(root, "drain");
@@ -165,6 +180,7 @@ static void load_rest(struct config *c, struct json_object *root,
     int error = log_parse_level(slice_cstr(config_string(log, "log.level")), &c->log_level);
     ASSERT(error == 0); /* the table allows nothing else */
     c->log_access = config_bool(log, "log.access");
+    load_access_format(c, log, errors);
     c->workers = config_number(root, "workers");
     c->drain_wait_ms = config_number(drain, "drain.wait_ms");
     c->drain_deadline_ms = config_number(drain, "drain.deadline_ms");
@@ -245,6 +261,7 @@ void config_free(struct config *c) {
     }
     gateway_routes_free(c->router);
     api_key_ring_free((struct api_key_ring *)(uintptr_t)c->access.keys);
+    access_template_free(c->access_template);
     for (size_t i = 0; i < c->function_count; i++) {
         if (c->functions[i].native) {
             native_close(c->functions[i].native);

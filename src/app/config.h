@@ -89,6 +89,7 @@ struct config {
     size_t invocations;
     enum log_level log_level;
     int log_access;
+    struct access_template *access_template; /* NULL: JSON */
 };
 
 /* NULL when errors were added. "-" reads standard input. */

@@ -2,10 +2,10 @@
 
 #include "app/config_table.h"
 #include "app/yaml.h"
+#include "base/distance.h"
 #include "base/error.h"
 
 #define PATH_MAX_LEN 256
-#define NEAREST_MAX  3 /* edits a suggestion may be away */
 
 const struct config_key *config_key_find(const char *path) {
     for (size_t i = 0; i < config_table_count; i++) {
@@ -33,40 +33,13 @@ static int is_child(const char *path, const char *parent) {
     return strchr(path, '.') == NULL && strchr(path, '[') == NULL;
 }
 
-static size_t min3(size_t a, size_t b, size_t c) {
-    size_t m = a < b ? a : b;
-    return m < c ? m : c;
-}
-
-/* Levenshtein distance; names longer than the row are as far as can be. */
-static size_t edit_distance(const char *a, const char *b) {
-    size_t row[65];
-    size_t b_len = strlen(b);
-    if (b_len >= 65 || strlen(a) >= 65) {
-        return SIZE_MAX;
-    }
-    for (size_t j = 0; j <= b_len; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t above = row[j];
-            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[b_len];
-}
-
 static const char *nearest_key(const char *parent, const char *name) {
     const char *best = NULL;
-    size_t best_distance = NEAREST_MAX + 1;
+    size_t best_distance = DISTANCE_NEAR + 1;
     for (size_t i = 0; i < config_table_count; i++) {
         if (is_child(config_table[i].path, parent)) {
             const char *candidate = last_component(config_table[i].path);
-            size_t distance = edit_distance(name, candidate);
+            size_t distance = word_distance(name, candidate);
             if (distance < best_distance) {
                 best = candidate;
                 best_distance = distance;

@@ -277,6 +277,7 @@ static void load_route(struct config *c, struct json_object *entry,
     r->route_key = keep(c, config_string(entry, "routes[].route"));
     r->handler.timeout_ms = config_number(entry, "routes[].timeout_ms");
     r->handler.body_bytes = config_number(entry, "routes[].body_bytes");
+    r->handler.server_timing = config_bool(entry, "routes[].server_timing");
     size_t targets = load_builtins(c, entry, r, errors);
     targets += load_function_target(c, entry, r, errors);
     if (targets != 1) {

@@ -172,6 +172,7 @@ const struct config_key config_table[] = {
         "\"METHOD /path/{param}\", \"ANY /path/{proxy+}\" or \"$default\""),
     NUM("routes[].body_bytes", "0", 0, GIB, "this route's own limit; 0: limits.body_bytes"),
     NUM("routes[].timeout_ms", "29000", 1, 900000, "milliseconds to the answer; 504 beyond"),
+    BOOL("routes[].server_timing", "false", "answers say in Server-Timing where the time went"),
     STR("routes[].function", "", "name of a function"),
     CHOICE("routes[].payload_format", "2.0", "1.0|2.0", "event format a function gets"),
     CHOICE("routes[].invoke_mode", "", "BUFFERED|RESPONSE_STREAM", "else the function's"),
@@ -239,6 +240,7 @@ const struct config_key config_table[] = {
     MAP("log", "what is written to standard error"),
     CHOICE("log.level", "info", "debug|info|warn|error|off", "least level that is written"),
     BOOL("log.access", "true", "a line for every request"),
+    STR("log.access_format", "json", "json, or one line with API Gateway's $context variables"),
 };
 
 const size_t config_table_count = sizeof config_table / sizeof config_table[0];

@@ -198,7 +198,8 @@ static void build_front(struct worker *w) {
                                       .stage = &c->stage,
                                       .access = config_limits_access(c) ? &c->access : NULL,
                                       .meters = &w->meters,
-                                      .access_log = c->log_access};
+                                      .access_log = c->log_access,
+                                      .access_template = c->access_template};
     struct server_options server = c->server;
 
     server.connections = w->setup.connections;

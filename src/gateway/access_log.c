@@ -13,10 +13,9 @@ static int append_text(struct buffer *out, const char *name, struct slice value,
     return error;
 }
 
-/* Without the query: that may hold what is nobody's business. */
-static struct slice path_of(const struct http_request *http) {
+struct slice access_log_path(const struct server_request *r) {
     struct url_target target;
-    return url_split_target(http->target, &target) == 0 ? target.path : SLICE_EMPTY;
+    return r && url_split_target(r->http.target, &target) == 0 ? target.path : SLICE_EMPTY;
 }
 
 static int append_request(const struct access_entry *e, struct buffer *out) {
@@ -25,7 +24,7 @@ static int append_request(const struct access_entry *e, struct buffer *out) {
     net_address_format_ip(&r->peer, ip);
     int error = append_text(out, "request_id", slice_cstr(r->request_id), 36);
     error = error ? error : append_text(out, "method", r->http.method_text, 16);
-    error = error ? error : append_text(out, "path", path_of(&r->http), ACCESS_PATH_MAX);
+    error = error ? error : append_text(out, "path", access_log_path(r), ACCESS_PATH_MAX);
     if (error == 0 && e->route_key.len > 0) {
         error = append_text(out, "route_key", e->route_key, ACCESS_PATH_MAX);
     }

@@ -17,12 +17,18 @@ struct access_entry {
     struct slice trace_root;              /* empty: refused before it had one */
     unsigned status;
     size_t bytes;
-    const char *reason; /* NULL when all is well */
+    const char *reason;      /* NULL when all is well */
+    const char *stage;       /* the rest is for templates (access_template.h) */
+    struct slice api_key_id; /* empty: none */
+    int integrated;          /* a handler was asked */
+    uint64_t integration_ns;
 };
 
 /* What one line takes at most: reserved once, so that a line costs no malloc. */
 #define ACCESS_LINE_MAX 16384
 
+/* The target's path, without the query: that may hold what is nobody's business. */
+struct slice access_log_path(const struct server_request *r);
 /* Replaces the contents of `out` by the line, without its newline. 0 or ERR_NOMEM. */
 MUST_CHECK int access_log_format(const struct access_entry *e, struct buffer *out);
 

@@ -4,7 +4,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "gateway/access_log.h"
+#include "gateway/access_template.h"
 #include "gateway/request_headers.h"
+#include "gateway/server_timing.h"
 #include "server/parts.h"
 
 #include <stdlib.h>
@@ -27,6 +29,7 @@ struct gateway {
     struct gateway_route_counts *route_counts;
     size_t route_count;
     struct rng rng; /* trace ids */
+    char timing[SERVER_TIMING_MAX];
 };
 
 /* request->owner_data: the event comes first, as lambda wants it. */
@@ -390,24 +393,57 @@ static void on_request(void *owner, struct server_request *r) {
 
 /* ---- the end of it ---- */
 
-static void log_access(struct gateway *g, const struct server_request *r, unsigned status,
-                       size_t bytes, const char *reason) {
-    if (!g->options.access_log || log_threshold > LOG_INFO) {
-        return;
-    }
+static struct access_entry entry_of(const struct gateway *g, const struct server_request *r,
+                                    unsigned status, size_t bytes, const char *reason) {
     struct access_entry e = {.wall_ms = loop_wall_ms(g->loop),
                              .request = r,
                              .status = status,
                              .bytes = bytes,
-                             .reason = reason};
+                             .reason = reason,
+                             .stage = g->options.stage ? g->options.stage->name : NULL};
+    const struct lambda_event *event = r ? r->owner_data : NULL;
+    uint64_t now = clock_monotonic_ns();
     if (r != NULL) {
-        uint64_t now = clock_monotonic_ns();
-        const struct lambda_event *event = r->owner_data;
         e.duration_ns = now > r->start_ns ? now - r->start_ns : 0;
-        e.route_key = event ? event->route_key : SLICE_EMPTY;
-        e.trace_root = event ? event->trace_root : SLICE_EMPTY;
     }
-    if (access_log_format(&e, &g->line) == 0) {
+    if (event != NULL) {
+        e.route_key = event->route_key;
+        e.trace_root = event->trace_root;
+        e.api_key_id = event->api_key_id;
+        e.integrated = event->handler != NULL;
+        e.integration_ns =
+            e.integrated && now > event->invoked_ns ? now - event->invoked_ns : 0;
+    }
+    return e;
+}
+
+/* Where the access line does not say why. What came no further than its head the server has
+ * logged. */
+static void log_refusal(const struct server_request *r, unsigned status, const char *reason) {
+    const struct lambda_event *event = r ? r->owner_data : NULL;
+    if (event != NULL) {
+        log_event(LOG_INFO, "request_refused", log_str("reason", reason),
+                  log_u64("status", status), log_str("request_id", r->request_id),
+                  log_slice("route_key", event->route_key));
+    }
+}
+
+static void log_access(struct gateway *g, const struct server_request *r, unsigned status,
+                       size_t bytes, const char *reason) {
+    const struct access_template *template = g->options.access_template;
+    if (log_threshold > LOG_INFO) {
+        return;
+    }
+    if (reason != NULL && (!g->options.access_log || template)) {
+        log_refusal(r, status, reason);
+    }
+    if (!g->options.access_log) {
+        return;
+    }
+    struct access_entry e = entry_of(g, r, status, bytes, reason);
+    int error = template ? access_template_format(template, &e, &g->line)
+                         : access_log_format(&e, &g->line);
+    if (error == 0) {
         log_line(buffer_slice(&g->line));
     }
 }
@@ -451,21 +487,53 @@ static void on_room(void *owner, struct server_request *r) {
 
 static const struct server_parts_events parts_events = {.on_room = on_room};
 
-/* The fields that CORS adds; those of the handler that are not its own are left out. */
-static size_t on_fields(void *owner, const struct server_request *r,
-                        const struct server_answer *answer,
-                        struct http_header out[SERVER_FIELDS_MAX]) {
-    const struct gateway *g = owner;
-    size_t count = 0;
-    if (cors_of(g) == NULL || cors_is_preflight(&r->http)) {
-        return SERVER_FIELDS_SAME;
+/* What the handler's route asks for: server_timing. True: the field is in *out. */
+static int timing_field(struct gateway *g, const struct server_request *r,
+                        struct http_header *out) {
+    const struct lambda_event *event = r->owner_data;
+    if (event == NULL || event->handler == NULL || !event->handler->server_timing) {
+        return 0;
     }
+    uint64_t now = clock_monotonic_ns();
+    uint64_t total_ns = now > r->start_ns ? now - r->start_ns : 0;
+    *out = (struct http_header){SLICE("Server-Timing"),
+                                server_timing(g->timing, total_ns, &event->phases)};
+    return 1;
+}
+
+static size_t cors_answer(const struct gateway *g, const struct server_request *r,
+                          const struct server_answer *answer, struct http_header *out) {
+    size_t count = 0;
     for (size_t i = 0; i < answer->header_count; i++) {
         if (!cors_owns_field(answer->headers[i].name)) {
             out[count++] = answer->headers[i];
         }
     }
     return count + cors_fields(cors_of(g), &r->http.headers, out + count);
+}
+
+/* The fields that CORS adds, without those of the handler that are CORS's; and Server-Timing.
+ */
+static size_t on_fields(void *owner, const struct server_request *r,
+                        const struct server_answer *answer,
+                        struct http_header out[SERVER_FIELDS_MAX]) {
+    struct gateway *g = owner;
+    struct http_header timing;
+    int timed = timing_field(g, r, &timing);
+    int cors = cors_of(g) != NULL && !cors_is_preflight(&r->http);
+    size_t count = answer->header_count;
+    if (!cors && !timed) {
+        return SERVER_FIELDS_SAME;
+    }
+    if (cors) {
+        count = cors_answer(g, r, answer, out);
+    } else {
+        memcpy(out, answer->headers, count * sizeof *out);
+    }
+    if (timed && count < SERVER_FIELDS_MAX) {
+        out[count++] = timing;
+    }
+    return count;
 }
 
 const struct server_events gateway_server_events = {

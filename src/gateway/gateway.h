@@ -13,6 +13,7 @@
 #include "lambda/invocation.h"
 #include "server/server.h"
 
+struct access_template;
 struct gateway_routes;
 
 /* Route keys as API Gateway's HTTP API: "METHOD /path/{param}", "ANY /x/{proxy+}", "$default".
@@ -67,6 +68,7 @@ struct gateway_options {
     const struct gateway_access *access; /* NULL: anybody may call, as often as they like */
     struct meters *meters;               /* this worker's, for it; may grow meanwhile */
     int access_log;
+    const struct access_template *access_template; /* NULL: JSON */
 };
 
 struct gateway;

@@ -151,6 +151,9 @@ static void on_done(struct function_call *c, const struct function_result *r) {
     struct penstock_invocation *i = rc->invocation;
     i->works--;
     i->on_room = NULL;
+    if (i->request != NULL) {
+        ((struct lambda_event *)i->request->owner_data)->phases.wait_ns = r->duration_ns;
+    }
     invocation_enter(i);
     if (!end_parts(rc, r)) {
         answer_result(rc, r);

@@ -239,6 +239,8 @@ static void refuse_busy(struct lambda *l, struct server_request *request) {
 void lambda_invoke(struct lambda *l, const struct lambda_handler *handler,
                    struct server_request *request, struct lambda_event *event) {
     event->invocation = NULL;
+    event->handler = handler;
+    event->invoked_ns = loop_now_ns(l->loop);
     request->owner_data = event;
     if (l->live.count >= l->options.invocations) {
         refuse_busy(l, request);

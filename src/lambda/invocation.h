@@ -37,6 +37,7 @@ struct lambda_handler {
     uint64_t timeout_ms; /* 0 = 29000 */
     size_t body_bytes;   /* this route's body limit; 0 = the server's */
     int writes;          /* it needs the pipeline: refused early while that is full */
+    int server_timing;   /* answers say where the time went */
 };
 
 struct lambda_options {
@@ -87,6 +88,10 @@ struct lambda_event {
     const struct url_pair *query_parameters;
     size_t query_parameter_count;
     struct penstock_invocation *invocation; /* lambda's own; NULL once answered */
+    /* Set by lambda_invoke and what follows: for the access log and Server-Timing. */
+    const struct lambda_handler *handler; /* NULL: none was asked */
+    uint64_t invoked_ns;
+    struct op_phases phases; /* of the op that took longest, or of the function's call */
     /* Gets the answer in place of server_respond, for a request that is no server's; NULL. */
     void (*on_answer)(struct server_request *r, const struct server_answer *answer);
 };

@@ -38,6 +38,14 @@ static bool may_have_happened(enum op_outcome o) {
     return o == OUTCOME_OK || o == OUTCOME_UNKNOWN || o == OUTCOME_UNKNOWN_TIMEOUT;
 }
 
+/* Ops of one invocation run side by side: the longest tells where the time went. */
+static void note_phases(const struct penstock_invocation *i, const struct op_phases *p) {
+    struct lambda_event *event = i->request ? i->request->owner_data : NULL;
+    if (event && p->queue_ns + p->wait_ns >= event->phases.queue_ns + event->phases.wait_ns) {
+        event->phases = *p;
+    }
+}
+
 static void on_outcome(void *arg, const struct op_result *r) {
     struct invocation_op op = *(struct invocation_op *)arg;
     struct penstock_invocation *i = op.invocation;
@@ -48,6 +56,7 @@ static void on_outcome(void *arg, const struct op_result *r) {
         i->writes--;
         i->written |= may_have_happened(r->outcome);
     }
+    note_phases(i, &r->phases);
     struct penstock_result result = {
         .outcome = (enum penstock_outcome)r->outcome,
         .body = slice_out(r->body),
