@@ -60,7 +60,7 @@ class Client(threading.Thread):
 
     def failed(self, kind, begin, what, refusal):
         self.failures.append({"begin": begin, "end": self.soak.now(), "refusal": refusal,
-                              "what": f"{self.name} {kind}: {what}"})
+                              "what": f"{self.name} {kind}: {what} ({self.soak.happens})"})
 
     def lost(self):
         """The connection broke."""
