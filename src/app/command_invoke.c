@@ -1,7 +1,8 @@
 /* penstock invoke: one handler, one event.
  *
  * A function gets the event as it is, from a loop of our own. A built-in or a handler in C gets
- * it through the whole program: a service with one worker that listens on a unix socket.
+ * it through the whole program: a service with one worker that listens on a unix socket, and
+ * is asked once it is ready.
  *
  * Happy path: read the event -> function_submit, or service_run with a client on a thread ->
  * print. Failure modes: an event that is none and an unknown name are wrong usage; whatever
@@ -19,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READY_TRIES    100 /* 503: the tables or credentials are on their way */
+#define READY_TRIES    100 /* the tables or credentials are on their way */
 #define READY_PAUSE_US 100000
 
 static int wrong(const char *what, const char *why) {
@@ -98,20 +99,20 @@ static int run_function(const struct config_function *f, struct slice payload) {
 
 struct client {
     struct net_address address;
+    struct net_address admin;
     struct buffer request;
     int code;
 };
 
 /* The answer as one buffer; its status, or 0 when there was none. */
-static int exchange(const struct client *c, struct buffer *answer) {
-    struct slice rest = buffer_slice(&c->request);
+static int exchange(const struct net_address *to, struct slice rest, struct buffer *answer) {
     char chunk[4096];
     ssize_t n = 0;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ASSERT(fd >= 0);
-    if (connect(fd, (const struct sockaddr *)&c->address.sa, c->address.len) != 0) {
+    if (connect(fd, (const struct sockaddr *)&to->sa, to->len) != 0) {
         (void)close(fd);
-        return 503; /* it does not listen yet */
+        return 0; /* it does not listen yet */
     }
     for (; rest.len > 0 && n >= 0; rest = slice_from(rest, (size_t)n)) {
         n = send(fd, rest.ptr, rest.len, MSG_NOSIGNAL);
@@ -130,19 +131,33 @@ static int exchange(const struct client *c, struct buffer *answer) {
                : 0;
 }
 
+/* Whether it got ready. Not by its answers: a 503 may be the handler's own. */
+static int wait_until_ready(const struct client *c, struct buffer *answer) {
+    static const char request[] =
+        "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    for (int i = 0; i < READY_TRIES; i++) {
+        buffer_reset(answer, 4096);
+        if (exchange(&c->admin, SLICE(request), answer) == 200) {
+            return 1;
+        }
+        (void)usleep(READY_PAUSE_US);
+    }
+    return 0;
+}
+
 static void *client_main(void *arg) {
     struct client *c = arg;
     struct buffer answer = {0};
-    uint64_t start_ns = 0;
-    int status = 503;
-    for (int i = 0; i < READY_TRIES && status == 503; i++) {
-        if (i > 0) {
-            (void)usleep(READY_PAUSE_US);
-        }
-        buffer_reset(&answer, 4096);
-        start_ns = clock_monotonic_ns();
-        status = exchange(c, &answer);
+    int ready = wait_until_ready(c, &answer);
+    if (!ready) {
+        struct slice text = buffer_slice(&answer);
+        const char *body = text.len ? memmem(text.ptr, text.len, "\r\n\r\n", 4) : NULL;
+        (void)fprintf(stderr, "penstock: not ready: %.*s\n",
+                      body ? (int)(text.ptr + text.len - body - 4) : 0, body ? body + 4 : "");
     }
+    buffer_reset(&answer, 4096);
+    uint64_t start_ns = clock_monotonic_ns();
+    int status = exchange(&c->address, buffer_slice(&c->request), &answer);
     (void)printf(SLICE_FMT "\n", SLICE_ARG(buffer_slice(&answer)));
     print_duration(clock_monotonic_ns() - start_ns);
     c->code = status > 0 && status < 500 ? EXIT_GOOD : EXIT_FAILED;
@@ -151,7 +166,7 @@ static void *client_main(void *arg) {
     return NULL;
 }
 
-/* The configuration with one route, one worker, and our socket as its only door. */
+/* The configuration with one route, one worker, and our sockets as its only doors. */
 static void narrow(struct config *c, struct lambda_handler *handler, const char *route_key,
                    const char *text, struct client *client) {
     char reason[160];
@@ -163,7 +178,8 @@ static void narrow(struct config *c, struct lambda_handler *handler, const char 
     ASSERT(error == 0);
     c->listen[0] = (struct config_listen){.address = client->address, .text = text};
     c->listen_count = 1;
-    c->admin_on = 0;
+    c->admin = client->admin;
+    c->admin_on = 1;
     c->invoke_on = 0;
     c->workers = 1;
     c->drain_wait_ms = 0;
@@ -179,6 +195,7 @@ static int run_service(struct config *c, struct lambda_handler *handler, const c
     const char *base = getenv("TMPDIR");
     char folder[80];
     char text[96];
+    char admin[96];
     pthread_t thread;
     (void)snprintf(folder, sizeof folder,
                    "%.60s/penstock-"
@@ -190,6 +207,9 @@ static int run_service(struct config *c, struct lambda_handler *handler, const c
         (void)fprintf(stderr, "penstock: no folder for a socket in %s\n", folder);
         return EXIT_FAILED;
     }
+    (void)snprintf(admin, sizeof admin, "unix:%s/a", folder);
+    int error = net_address_parse(slice_cstr(admin), &client->admin);
+    ASSERT(error == 0);
     (void)snprintf(text, sizeof text, "unix:%s/s", folder);
     narrow(c, handler, route_key, text, client);
     client->code = EXIT_FAILED;
@@ -205,6 +225,7 @@ static int run_service(struct config *c, struct lambda_handler *handler, const c
     }
     code = code == EXIT_GOOD ? client->code : code;
     (void)unlink(text + strlen("unix:"));
+    (void)unlink(admin + strlen("unix:"));
     (void)rmdir(folder);
     return code;
 }
