@@ -36,29 +36,43 @@ nginx -c "$work/nginx.conf" 2>/dev/null &
 remember
 wait_for nginx "$work/error.log" answers "$url"
 
-printf '| tool | requests/s | p50 ms | p90 ms | p99 ms |\n|---|---|---|---|---|\n'
+# CPU of the children that have ended, in microseconds.
+children_us() {
+    times >"$work/times"
+    sed -n 2p "$work/times" | tr 'ms' '  ' | awk '{ printf "%.0f", 1e6 * (60 * ($1 + $3) + $2 + $4) }'
+}
+run() { # COMMAND...: its output in $work/out, its CPU in $cpu_us
+    children_us >"$work/before"
+    "$@" >"$work/out" || { cat "$work/out" >&2; fail "$1 failed"; }
+    children_us >"$work/after"
+    cpu_us=$(($(cat "$work/after") - $(cat "$work/before")))
+}
+
+printf '| tool | requests/s | p50 ms | p90 ms | p99 ms | its own CPU us/request |\n|---|---|---|---|---|---|\n'
 round=0
 while [ $round -lt "$rounds" ]; do
     round=$((round + 1))
-    wrk -t1 -c"$connections" -d"${seconds}s" --latency "$url" | awk '
+    run wrk -t1 -c"$connections" -d"${seconds}s" --latency "$url"
+    awk -v cpu=$cpu_us '
         function ms(v) { return v ~ /us$/ ? v / 1000 : v ~ /ms$/ ? v + 0 : v * 1000 }
-        / (50|90|99)% / || /^ *(50|90|99)%/ { p[$1] = ms($2) }
+        /^ *(50|90|99)%/ { p[$1] = ms($2) }
+        / requests in / { n = $1 }
         /Requests\/sec/ { rate = $2 }
-        END { printf "| wrk | %.0f | %.3f | %.3f | %.3f |\n", rate, p["50%"], p["90%"], p["99%"] }' |
-        tee -a "$work/rows"
-    "$build/penstock-bench" -t 1 -c "$connections" -d "$seconds" "$url" | awk '
-        $1 == "rate" { rate = $2 }
+        END { printf "| wrk | %.0f | %.3f | %.3f | %.3f | %.2f |\n", rate, p["50%"], p["90%"],
+              p["99%"], cpu / n }' "$work/out" | tee -a "$work/rows"
+    run "$build/penstock-bench" -t 1 -c "$connections" -d "$seconds" "$url"
+    awk -v cpu=$cpu_us '
+        $1 == "rate" { rate = $2; n = substr($4, 2) }
         $1 ~ /^p(50|90|99)$/ { p[$1] = $2 }
-        END { printf "| penstock-bench | %.0f | %.3f | %.3f | %.3f |\n", rate, p["p50"], p["p90"],
-              p["p99"] }' |
-        tee -a "$work/rows"
+        END { printf "| penstock-bench | %.0f | %.3f | %.3f | %.3f | %.2f |\n", rate, p["p50"],
+              p["p90"], p["p99"], cpu / n }' "$work/out" | tee -a "$work/rows"
 done
 # A round's two runs follow each other, so their ratio says more than that of the medians.
 python3 - "$work/rows" <<'END'
 import statistics, sys
-rows = [[float(cell) for cell in line.split("|")[2:6]] for line in open(sys.argv[1])]
+rows = [[float(cell) for cell in line.split("|")[2:7]] for line in open(sys.argv[1])]
 ratios = [[b / a for a, b in zip(wrk, ours)] for wrk, ours in zip(rows[::2], rows[1::2])]
-names = ("rate", "p50", "p90", "p99")
+names = ("rate", "p50", "p90", "p99", "own CPU")
 print("\npenstock-bench / wrk, median of the rounds: " + ", ".join(
     f"{name} {statistics.median(column):.2f}" for name, column in zip(names, zip(*ratios))))
 END
