@@ -6,6 +6,7 @@ import pytest
 
 from conftest import ROOT
 from test_command_line import GOOD, check
+from test_functions import wait_for
 
 CONFIG = """
 tables:
@@ -69,3 +70,63 @@ def test_init_that_fails_ends_the_start(tmp_path, libraries):
                     "dynamodb: {endpoint: 'http://127.0.0.1:1', region: x}\n")
     r = run("run", "-c", str(file))
     assert r.returncode == 1 and "GREETING must be plain text" in r.stderr, r.stderr
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory):
+    library = tmp_path_factory.mktemp("things") / "things.so"
+    source = ROOT / "tests/integration/functions/native.c"
+    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fPIC",
+                    "-shared", f"-I{ROOT}/src", "-o", library, source], check=True)
+    return f"""
+tables:
+  - name: Things
+    partition_key: {{name: Id, type: S}}
+    create_if_missing: true
+functions:
+  - {{name: things, library: {library}, timeout_ms: 1000}}
+routes:
+  - route: GET /{{what}}
+    function: things
+"""
+
+
+def test_every_call_of_the_header(penstock, dynoxide, things):
+    p = penstock(dynoxide.url, things)
+
+    def get(what):
+        r = p.request("GET", "/" + what)
+        assert r.status == 200, (what, r)
+        return r.json()
+    get("put")
+    assert get("get")["Item"] == {"Id": {"S": "a"}, "N": {"N": "1"}}
+    assert get("update")["Attributes"] == {"N": {"N": "2"}}
+    assert [i["N"] for i in get("query")["Items"]] == [{"N": "2"}]
+    get("delete")
+    assert "Item" not in get("get")
+    assert get("many") == {"stored": 40}
+    assert get("work") == {"worked": 42, "left": True}
+    r = p.request("GET", "/context")
+    assert r.body == b"things"
+    wait_for(lambda: any(r.headers["x-amzn-requestid"] in line
+                         for line in p.log().splitlines() if "looked at the context" in line))
+
+
+def test_wrong_answers_harm_nobody(penstock, dynoxide, things):
+    p = penstock(dynoxide.url, things)
+    for what, reason in (("status", "status_out_of_range"), ("header", "bad_header_value")):
+        r = p.request("GET", "/" + what)
+        assert (r.status, r.json()) == (502, {"message": "Internal server error"}), what
+        assert "x-forged" not in r.headers
+        wait_for(lambda: any(e["reason"] == reason and e["request_id"]
+                             == r.headers["x-amzn-requestid"]
+                             for e in p.log_events("handler_bad_answer")))
+        assert p.request("GET", "/good").status == 200
+    assert p.request("GET", "/twice").json() == "first"
+    wait_for(lambda: p.log_events("handler_completed_twice"))
+    assert p.request("GET", "/good").status == 200
+    r = p.request("GET", "/never")
+    assert (r.status, r.json()) == (504, {"message": "Endpoint request timed out"})
+    assert p.request("GET", "/good").status == 200  # which also answers the one before, too late
+    wait_for(lambda: p.log_events("handler_completed_late"))
+    assert p.request("GET", "/good").status == 200

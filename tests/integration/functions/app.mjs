@@ -1,5 +1,5 @@
 // Handlers that test_functions.py runs on src/lambda/runtimes/runtime.mjs and on aws-lambda-ric.
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 
 export const echo = async (event, context) => ({
   statusCode: 201,
@@ -32,5 +32,12 @@ export const stream = awslambda.streamifyResponse(async (event, out, context) =>
   if (how.hang) await sleep(600000);
   out.end();
 });
+// Comes back once all have come.
+export const meet = async (event) => {
+  const { dir, me, all } = event.queryStringParameters;
+  writeFileSync(`${dir}/meet-${me}`, "");
+  while (readdirSync(dir).filter((name) => name.startsWith("meet-")).length < Number(all)) await sleep(20);
+  return { me, pid: process.pid };
+};
 export const client = async (event, context) => ({ context: context.clientContext ?? null });
 export const nonsense = async () => ({ statusCode: 201, headers: { "X-A": "a\r\nX-B: b" } });

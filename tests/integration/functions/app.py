@@ -1,4 +1,5 @@
 """Handlers that test_functions.py runs on src/lambda/runtimes/runtime.py."""
+import json
 import os
 import signal
 import time
@@ -51,3 +52,16 @@ def client(event, context):
     given = context.client_context
     return {"context": given and {"client": vars(given.client), "custom": given.custom,
                                   "env": given.env}}
+
+
+def same(event, context):
+    return json.loads(event["body"])
+
+
+def meet(event, context):
+    """Comes back once all have come."""
+    q = event["queryStringParameters"]
+    open(os.path.join(q["dir"], "meet-" + q["me"]), "w").close()
+    while len([f for f in os.listdir(q["dir"]) if f.startswith("meet-")]) < int(q["all"]):
+        time.sleep(0.02)
+    return {"me": q["me"], "pid": os.getpid()}

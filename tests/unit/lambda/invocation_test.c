@@ -197,6 +197,30 @@ static void never_answering_is_504(void **state) {
     fake_request_free(f);
 }
 
+/* What runs has its deadline now; what has been answered is left alone. */
+static void the_end_expires_what_runs(void **state) {
+    (void)state;
+    start((struct lambda_options){0});
+    struct fake_request *never = invoke(keep);
+    struct fake_request *writing = invoke(put);
+    struct fake_request *answered = invoke(at_once);
+    assert_int_equal(lambda_in_flight(lambda), 2);
+    lambda_expire(lambda);
+    assert_int_equal(never->status, 504);
+    assert_int_equal(writing->status, 504);
+    assert_true(has_field(writing, "x-penstock-outcome: unknown\n"));
+    assert_int_equal(answered->status, 201);
+    assert_int_equal(answered->answers, 1);
+    lambda_expire(lambda); /* nothing is left to expire */
+    assert_int_equal(never->answers, 1);
+    assert_int_equal(lambda_in_flight(lambda), 1); /* its op is still out */
+    fake_settle(OUTCOME_OK);
+    assert_int_equal(lambda_in_flight(lambda), 0);
+    fake_request_free(never);
+    fake_request_free(writing);
+    fake_request_free(answered);
+}
+
 static void deadline_with_a_write_under_way_is_unknown(void **state) {
     (void)state;
     start((struct lambda_options){0});
@@ -548,6 +572,7 @@ int main(void) {
         T(answers_after_an_op),
         T(second_answer_is_ignored),
         T(never_answering_is_504),
+        T(the_end_expires_what_runs),
         T(deadline_with_a_write_under_way_is_unknown),
         T(deadline_after_a_settled_write),
         T(client_leaves_op_finishes),

@@ -185,8 +185,25 @@ static void streamed(void **state) {
                         "no_stream_prelude");
 }
 
+/* In pieces, as a socket gives it: the NULs may lie across two of them. */
+static void prelude_in_pieces(void **state) {
+    (void)state;
+    static const char bytes[] = "{\"statusCode\":200}\0\0\0\0\0\0\0\0body";
+    size_t whole = strlen("{\"statusCode\":200}") + 8;
+    for (size_t first = 0; first < sizeof(bytes) - 1; first++) {
+        size_t found = payload_find_prelude(slice_of(bytes, first), 0);
+        assert_int_equal(found, first >= whole ? whole : 0);
+        assert_int_equal(payload_find_prelude(SLICE(bytes), first), first <= whole ? whole : 0);
+    }
+    assert_int_equal(payload_find_prelude(SLICE_EMPTY, 0), 0);
+    assert_true(
+        payload_has_prelude(SLICE("Application/vnd.awslambda.http-integration-response")));
+    assert_false(payload_has_prelude(SLICE("application/json")));
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-    const struct CMUnitTest tests[] = {T(format_1), T(format_2), T(limits), T(streamed)};
+    const struct CMUnitTest tests[] = {T(format_1), T(format_2), T(limits), T(streamed),
+                                       T(prelude_in_pieces)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

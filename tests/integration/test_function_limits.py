@@ -1,0 +1,81 @@
+"""Bounds of functions: waiting for a process, many calls in one process, recycling, crash loops,
+answers that are not what they say."""
+import concurrent.futures
+import json
+
+import pytest
+
+from test_functions import COMMANDS, config, wait_for
+
+PYTHON, NODE = COMMANDS["python"], COMMANDS["node"]
+LONG = "    timeout_ms: 20000\n"
+
+
+def echo_pid(p):
+    r = p.request("POST", "/echo", "x", {"Content-Type": "text/plain"})
+    assert r.status == 201, r
+    return int(r.body.split()[-1])
+
+
+def test_waiting_longer_than_its_deadline_is_429(penstock, dynoxide):
+    p = penstock(dynoxide.url, config(("hang", NODE + ["app.hang"], "    timeout_ms: 1500\n"
+                                       "    warm: 1\n")))
+    wait_for(lambda: p.log_events("function_ready"))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: p.request("GET", "/hang"), range(4)))
+    # One runs until it is killed, one may get the next process just in time; the others wait.
+    statuses = [r.status for r in answers]
+    assert set(statuses) == {429, 504} and statuses.count(429) >= 2
+    refused = next(r for r in answers if r.status == 429)
+    assert refused.json() == {"message": "Too Many Requests"} and "retry-after" in refused.headers
+
+
+@pytest.mark.parametrize("runtime", ["node", "python"])
+def test_many_calls_in_one_process(penstock, dynoxide, tmp_path, runtime):
+    """All of them run before any may end, in the one process there is."""
+    p = penstock(dynoxide.url, config(("meet", COMMANDS[runtime] + ["app.meet"],
+                                       LONG + "    per_process: 4\n")))
+
+    def one(n):
+        return p.request("GET", f"/meet?dir={tmp_path}&me={n}&all=4").json()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(one, range(4)))
+    assert [a["me"] for a in answers] == ["0", "1", "2", "3"]
+    assert len({a["pid"] for a in answers}) == 1
+
+
+@pytest.mark.parametrize("limit", ["recycle_calls: 2", "recycle_bytes: 1048576"])
+def test_recycled(penstock, dynoxide, limit):
+    p = penstock(dynoxide.url, config(("echo", PYTHON + ["app.echo"], f"{LONG}    {limit}\n")))
+    pids = [echo_pid(p) for _ in range(4)]
+    assert len(set(pids)) == (2 if "calls" in limit else 4)
+
+
+def test_crash_loop_is_backed_off(penstock, dynoxide):
+    p = penstock(dynoxide.url, config(("exits", ["false"], "    warm: 1\n"),
+                                      ("echo", PYTHON + ["app.echo"], LONG)))
+    for _ in range(50):
+        assert p.request("GET", "/exits").status == 502
+    echo_pid(p)
+    starts = [e for e in p.log_events("function_start") if e["function"] == "exits"]
+    assert len(starts) < 25  # of 51 who wanted one
+
+
+@pytest.mark.parametrize("answer", [
+    {"statusCode": 99}, {"statusCode": 600}, {"statusCode": "x"},
+    {"statusCode": 200, "headers": {"X-A": "a\r\nX-Forged: b"}},
+    {"statusCode": 200, "headers": {"X A": "b"}},
+    {"statusCode": 200, "body": "no base64!", "isBase64Encoded": True},
+    {"statusCode": 200, "body": {"not": "text"}},
+    {"statusCode": 200, "cookies": "a=1"},
+])
+def test_answers_that_are_not_what_they_say(penstock, dynoxide, answer):
+    p = penstock(dynoxide.url, config(("same", PYTHON + ["app.same"], LONG)))
+    good = json.dumps({"statusCode": 201, "body": "aGk=", "isBase64Encoded": True})
+    r = p.request("POST", "/same", json.dumps(answer), {"Content-Type": "application/json"})
+    assert (r.status, r.json()) == (502, {"message": "Internal server error"})
+    assert "x-forged" not in r.headers
+    wait_for(lambda: any(r.headers["x-amzn-requestid"] in line for line in p.log().splitlines()
+                         if "bad_" in line))
+    r = p.request("POST", "/same", good, {"Content-Type": "application/json"})
+    assert (r.status, r.body) == (201, b"hi")
