@@ -5,9 +5,11 @@ import os
 import pathlib
 import signal
 import socket
+import ssl
 
 import pytest
 
+from conftest import free_port
 from test_functions import COMMANDS, children, config, wait_for
 
 NODE = COMMANDS["node"] + ["app.stream"]
@@ -167,3 +169,21 @@ def test_drain_waits_for_the_end(penstock, dynoxide, tmp_path):
     gate.touch()
     assert r.read() == b""
     assert p.stop() == 0
+
+
+def test_over_tls(penstock, dynoxide, authority):
+    inside = free_port()
+    pem = authority.issue("streams")
+    p = penstock(dynoxide.url, config(("s", NODE, STREAM)),
+                 tls=f"  - address: 127.0.0.1:{inside}\n    tls: {{certificate: {pem}, key: {pem}}}\n")
+    context = ssl.create_default_context(cafile=str(authority.file))
+    for path, size in (("/s?parts=300&bytes=65536", 300 * 65536), ("/s?fail=1&parts=3", None)):
+        c = http.client.HTTPSConnection("localhost", inside, timeout=60, context=context)
+        c.request("GET", path)
+        r = c.getresponse()
+        assert r.status == 201
+        if size is not None:
+            assert len(r.read()) == size
+        else:
+            with pytest.raises(http.client.IncompleteRead):
+                r.read()
