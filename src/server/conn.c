@@ -97,10 +97,14 @@ void conn_on_due(struct deadline_queue *q, struct deadline *d) {
         break;
     case QUEUE_FIRST_BYTE: /* also a TLS handshake that takes too long */
         s->timeouts += s->draining ? 0 : 1;
-        conn_close(c, s->draining ? NULL : "first_byte_timeout");
+        conn_close(c, s->draining ? "draining" : "first_byte_timeout");
         break;
     case QUEUE_IDLE:
-    case QUEUE_LINGER:
+        conn_close(c, "idle_timeout");
+        break;
+    case QUEUE_LINGER: /* after a last answer that has its own line; or a drain */
+        conn_close(c, state_of(&c->state) == CONN_LINGERING ? NULL : "draining");
+        break;
     case QUEUE_WRITE:
     case QUEUES:
         conn_close(c, NULL);

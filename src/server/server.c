@@ -5,10 +5,14 @@
  * runs once every connection, listener and timer has closed. */
 #include "server/server_impl.h"
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 
 #include <stdlib.h>
 #include <unistd.h>
+
+#define PAUSE_LOG_EVERY_NS (10 * NS_PER_S)
 
 const struct server_options server_options_default = {
     .http =
@@ -106,17 +110,30 @@ struct server *server_new(struct loop *l, struct stream_hub *hub,
 
 /* --- listeners --- */
 
+/* At the limit every connection that ends lets one in: the line comes once in a while. */
+static void note_pause(struct server *s) {
+    uint64_t now = loop_now_ns(s->loop);
+    server_note_reason(s, "accept_paused");
+    if (s->pause_logged_ns == 0 || now - s->pause_logged_ns >= PAUSE_LOG_EVERY_NS) {
+        s->pause_logged_ns = now;
+        log_event(LOG_WARN, "accept_paused", log_str("reason", "connection_limit"),
+                  log_u64("connections", s->conns.used));
+    }
+}
+
 static void on_accept(struct listener *l, int fd) {
     struct server_listener *from = l->owner;
     struct server *s = from->server;
     if (s->conns.used == s->options.connections) {
         close(fd); /* only from the backlog that a drain empties: else accepting is paused */
         server_note_reason(s, "connection_limit");
+        log_event(LOG_INFO, "connection_closed", log_str("reason", "connection_limit"));
         return;
     }
     conn_accept(from, fd);
     if (s->conns.used == s->options.connections && !s->paused) {
         s->paused = 1;
+        note_pause(s);
         LIST_FOR_EACH (node, &s->listeners) {
             listener_pause(&container_of(node, struct server_listener, node)->listener);
         }
@@ -250,7 +267,8 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg) {
     for (int state = 0; state < CONN_CLOSING; state++) {
         struct list_node *node;
         while ((node = s->by_state[state].first) != NULL) {
-            conn_close(container_of(node, struct server_conn, node), NULL);
+            struct server_conn *c = container_of(node, struct server_conn, node);
+            conn_close(c, c->requests.count > 0 ? "shutdown" : NULL);
         }
     }
     maybe_closed(s);

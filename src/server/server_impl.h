@@ -66,6 +66,7 @@ struct server {
     struct server_reason reasons[SERVER_REASONS_MAX];
     size_t reason_count;
     int paused;
+    uint64_t pause_logged_ns;
     int draining;
     int closing;
     int closing_timers;

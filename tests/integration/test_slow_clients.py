@@ -142,6 +142,7 @@ def test_twice_the_connection_limit(penstock, dynoxide):
     spent, took = cpu_seconds(p.process.pid) - before, time.monotonic() - begin
     print(f"{spent / took:.3f} of a core")
     assert spent < took / 2, (spent, took)
+    assert p.log_events("accept_paused")[0]["connections"] == 50
     late[0].setblocking(False)
     with pytest.raises(BlockingIOError):
         late[0].recv(1)

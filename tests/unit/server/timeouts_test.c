@@ -119,6 +119,7 @@ static void idle_connection_is_closed(void **state) {
     assert_true(front_now_ms() - begin >= 500);
     assert_int_equal(client_count(c, "HTTP/1.1 "), 2);
     assert_int_equal(f->server->timeouts, 0);
+    assert_int_equal(front_reason(f, "idle_timeout"), 1);
     client_close(c);
     front_stop(f);
 }
