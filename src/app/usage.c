@@ -47,6 +47,7 @@ struct job {
 struct usage {
     struct loop *loop;
     struct usage_options options;
+    char *directory;     /* outlives the configuration it came from */
     struct meters total; /* unsent: not saved yet */
     struct line *lines;
     struct mailbox box;
@@ -258,7 +259,7 @@ static int has_quota(const struct gateway_access *a) {
 
 static void read_file(struct usage *u) {
     char problem[USAGE_PROBLEM_MAX];
-    const char *directory = u->options.state_directory;
+    const char *directory = u->directory;
     if (!has_quota(u->options.access)) {
         return;
     }
@@ -308,7 +309,8 @@ struct usage *usage_new(struct loop *l, const struct usage_options *options) {
         u->lines[w].push = new_mail(w, USAGE_PUSH);
         u->lines[w].push_home = 1;
     }
-    u->job.directory = options->state_directory;
+    u->directory = slice_dup(slice_cstr(options->state_directory));
+    u->job.directory = u->directory;
     u->job.records = array(RECORDS_AT_A_TIME, sizeof *u->job.records);
     u->job.meters = array(RECORDS_AT_A_TIME, sizeof *u->job.meters);
     u->job.counts = array(RECORDS_AT_A_TIME, sizeof *u->job.counts);
@@ -318,7 +320,7 @@ struct usage *usage_new(struct loop *l, const struct usage_options *options) {
     timer_init(&u->tick, l, on_tick);
     timer_init(&u->save, l, on_save);
     read_file(u);
-    if (options->state_directory[0]) {
+    if (u->directory[0]) {
         timer_start(&u->save, USAGE_SAVE_MS);
     }
     return u;
@@ -357,7 +359,7 @@ static void on_save_closed(struct timer *t) {
 
 /* Nobody else works any more: the loop may wait. */
 static void save_last(struct usage *u) {
-    for (int tries = 0; u->options.state_directory[0] && u->total.dirty_count > 0; tries++) {
+    for (int tries = 0; u->directory[0] && u->total.dirty_count > 0; tries++) {
         fill_job(u);
         if (u->job.count > 0) {
             run_job(&u->job);
@@ -403,6 +405,7 @@ void usage_free(struct usage *u) {
     }
     meters_fini(&u->total);
     free(u->lines);
+    free(u->directory);
     free(u->job.records);
     free(u->job.meters);
     free(u->job.counts);

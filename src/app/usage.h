@@ -36,7 +36,7 @@ struct usage;
 struct usage_options {
     size_t worker_count;
     const struct gateway_access *access;
-    const char *state_directory; /* "": quotas are forgotten at the end */
+    const char *state_directory; /* copied; "": quotas are forgotten at the end */
     /* Takes a mail to that worker: its report that comes home, or a push to send back. */
     void (*give)(void *arg, unsigned worker, struct usage_mail *mail);
     void (*on_closed)(void *arg);
