@@ -32,6 +32,9 @@ static int append_request(const struct access_entry *e, struct buffer *out) {
     if (error == 0 && e->trace_root.len > 0) {
         error = append_text(out, "trace_id", e->trace_root, 64);
     }
+    if (error == 0 && e->api_key_id.len > 0) {
+        error = append_text(out, "api_key", e->api_key_id, 128);
+    }
     struct slice agent = http_header_value(&r->http.headers, SLICE("user-agent"));
     if (error == 0 && agent.len > 0) {
         error = append_text(out, "user_agent", agent, ACCESS_USER_AGENT_MAX);

@@ -329,13 +329,13 @@ static int admit(struct gateway *g, struct server_request *r, const struct gatew
         return 1;
     }
     struct access_verdict v = may_call(g, r, match->index);
+    event->api_key_id = slice_cstr(v.key ? v.key->name : NULL); /* also of one refused */
     if (v.refusal != ACCESS_NONE) {
         struct access_room room;
         struct server_answer answer = access_answer(v.refusal, v.retry_after_s, &room);
         server_respond(r, &answer);
         return 0;
     }
-    event->api_key_id = slice_cstr(v.key ? v.key->name : NULL);
     return 1;
 }
 

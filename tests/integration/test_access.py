@@ -230,6 +230,8 @@ def test_quota_is_kept(serve, tmp_path):
                    range(1, 86401))
     assert abs(int(post(p, ALICE).headers["retry-after"]) - seconds_to_midnight()) < 5
     assert refused(p, "usage_plan_quota") >= 6
+    lines = [e for e in p.log_events("request") if e.get("reason") == "usage_plan_quota"]
+    assert {e["api_key"] for e in lines} == {"alice"}  # its name
 
 
 def test_a_bad_state_file_stops_nothing(serve, tmp_path):
