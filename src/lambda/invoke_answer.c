@@ -3,6 +3,7 @@
  * an InvokeComplete with an ErrorCode. */
 #include "lambda/invoke_impl.h"
 
+#include "base/log.h"
 #include "lambda/text.h"
 #include "server/parts.h"
 
@@ -11,6 +12,12 @@
 
 #define TAIL_BYTES   4096 /* of X-Amz-Log-Result, before base64 */
 #define SCRATCH_KEEP 131072
+
+/* This API has no access log. */
+static void log_refused(const struct server_request *r, unsigned status, const char *reason) {
+    log_event(LOG_INFO, "invoke_refused", log_str("reason", reason), log_u64("status", status),
+              log_str("request_id", r->request_id));
+}
 
 void invoke_refuse(struct server_request *r, unsigned status, const char *type,
                    const char *message) {
@@ -23,6 +30,7 @@ void invoke_refuse(struct server_request *r, unsigned status, const char *type,
     error = error ? error : text_json_string(&body, slice_cstr(message));
     error = error ? error : buffer_append_slice(&body, SLICE("}"));
     ASSERT(error == 0);
+    log_refused(r, status, type);
     server_respond(r, &(struct server_answer){.status = status,
                                               .content_type = SLICE("application/json"),
                                               .headers = &header,
@@ -36,6 +44,7 @@ void invoke_refuse_throttled(struct server_request *r) {
     static const struct http_header headers[] = {
         {{"X-Amzn-ErrorType", 16}, {"TooManyRequestsException", 24}},
         {{"Retry-After", 11}, {"1", 1}}};
+    log_refused(r, 429, "function_throttled");
     server_respond(
         r,
         &(struct server_answer){

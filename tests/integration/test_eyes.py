@@ -1,5 +1,6 @@
 """What operators see of a request: access log templates, Server-Timing, a reason for every
 refusal; and what nobody may see: secrets and bodies."""
+import hashlib
 import http.client
 import json
 import re
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, MUSIC, ROOT, unique
+from conftest import BINARY, MUSIC, ROOT, free_port, unique
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
@@ -150,6 +151,19 @@ def test_every_refusal_has_a_reason(penstock, dynoxide, access):
             assert len(mine) == 1
 
 
+def test_the_invoke_api_says_why_too(penstock, dynoxide):
+    port = free_port()
+    p = penstock(dynoxide.url, table=unique("T"), head=f"invoke: 127.0.0.1:{port}\n")
+    paths = {"/2015-03-31/functions/none/invocations": "ResourceNotFoundException",
+             "/nowhere": "UnknownOperationException"}
+    for path, reason in paths.items():
+        r = p.request("POST", path, "body-secret", port=port)
+        assert r.status == 404
+        request_id = r.headers["x-amzn-requestid"]
+        wait_for(p, f'"reason":"{reason}","status":404,"request_id":"{request_id}"')
+    assert "body-secret" not in p.log()
+
+
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIASECRETSECRET1234",
     "AWS_SECRET_ACCESS_KEY": "aws-secret-aws-secret-aws-secret-1234567",
@@ -173,9 +187,13 @@ def test_no_secret_and_no_body_in_any_log(penstock, dynoxide, tmp_path, head):
                                    "    return {'statusCode': 200, 'body': 'body-secret'}\n")
     table = unique("T")
     config = MUSIC.format(table=table)
-    config = (f"functions:\n  - name: f\n    directory: {tmp_path}\n    timeout_ms: 10000\n"
+    digest = hashlib.sha256(HEADERS["X-Api-Key"].encode()).hexdigest()
+    config = (f"api_keys:\n  - {{name: partner, sha256: {digest}}}\n"
+              f"functions:\n  - name: f\n    directory: {tmp_path}\n    timeout_ms: 10000\n"
               f"    command: [{sys.executable}, {ROOT}/src/lambda/runtimes/runtime.py, h.handler]\n"
-              + config + "  - route: POST /f/{proxy+}\n    function: f\n")
+              + config + "  - route: POST /f/{proxy+}\n    function: f\n"
+              "  - route: POST /keyed\n    api_key_required: true\n"
+              f"    put_item: {{table: {table}}}\n")
     p = penstock(dynoxide.url, table=table, config=config, env=SECRETS, head=head)
     item = {"Artist": "body-secret", "SongTitle": "body-secret", "x": "body-secret"}
     asked = [("POST", "/music", item, 201), ("POST", "/music", [item, item], 200),
@@ -185,11 +203,13 @@ def test_no_secret_and_no_body_in_any_log(penstock, dynoxide, tmp_path, head):
              ("PATCH", "/music/a/b", {"x": "body-secret"}, 200),
              ("PATCH", "/music/a/b", "body-secret", 400), ("GET", "/music/a/b", None, 200),
              ("DELETE", "/music/a/b", None, 204), ("POST", "/none", item, 404),
-             ("PUT", "/music", item, 405), ("POST", "/f/ok", item, 200),
+             ("POST", "/keyed", item, 201), ("PUT", "/music", item, 405), ("POST", "/f/ok", item, 200),
              ("POST", "/f/bad", item, 502), ("POST", "/f/die", item, 502)]
     for method, path, body, status in asked:
         r = p.request(method, path + "?q=query-secret", body, headers=HEADERS)
         assert r.status == status, (method, path, body, r)
+    r = p.request("POST", "/keyed", item, {"X-Api-Key": "another-api-key-secret-0123"})
+    assert r.status == 403
     for name in "Authorization", "Bad Name", "":
         raw(p, f"POST /music?query-secret HTTP/1.1\r\nHost: x\r\n{name}: Bearer "
                f"authorization-secret\x01\r\nContent-Length: 11\r\n\r\nbody-secret".encode())
