@@ -4,7 +4,7 @@
 
 #include "server/conn.h"
 
-#define REQUEST_CHUNK_BYTES 2048
+#define REQUEST_CHUNK_BYTES 2560
 
 /* A request with what the owner does not see. */
 struct server_slot {
