@@ -117,6 +117,12 @@ static void node_hangs(void **state) {
     (void)state;
     struct function_options o = {.timeout_ms = 700, .warm = 1};
     add_function("GET /hang", NODE, BASE "hang", o);
+    struct function_counts counts = {0};
+    while (counts.running == 0) { /* starting may take longer than a call may wait */
+        loop_turn(&loop);
+        usleep(1000);
+        function_count(functions[0], &counts);
+    }
     struct client *c = talk("GET /hang HTTP/1.1\r\n" H "\r\n", 1, 0);
     expect_in(c, "HTTP/1.1 504 ");
     expect_in(c, "{\"message\":\"Endpoint request timed out\"}");
