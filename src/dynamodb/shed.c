@@ -8,14 +8,17 @@ static void roll(struct shed *s, uint64_t now_ns) {
     }
     int stands = s->left && s->least_ns > SHED_TARGET_MS * NS_PER_MS;
     s->overloaded = stands || (s->overloaded && s->refused);
-    s->left = s->refused = 0;
+    uint64_t since_ns = now_ns - s->window_ns + SHED_WINDOW_MS * NS_PER_MS;
+    s->pace = s->left * SHED_WINDOW_MS * NS_PER_MS / since_ns;
+    s->left = 0;
+    s->refused = 0;
     s->least_ns = UINT64_MAX;
     s->window_ns = now_ns + SHED_WINDOW_MS * NS_PER_MS;
 }
 
 void shed_left(struct shed *s, uint64_t waited_ns, uint64_t now_ns) {
     roll(s, now_ns);
-    s->left = 1;
+    s->left++;
     s->least_ns = waited_ns < s->least_ns ? waited_ns : s->least_ns;
 }
 
@@ -25,7 +28,8 @@ int shed_overloaded(struct shed *s, uint64_t now_ns) {
 }
 
 int shed_admits(struct shed *s, size_t ready, size_t at_once, size_t flying) {
-    if (ready < at_once + flying + SHED_READY_MIN) {
+    if (ready < at_once + flying + SHED_READY_MIN ||
+        ready < s->pace * SHED_TARGET_MS / SHED_WINDOW_MS) {
         return 1;
     }
     s->refused = 1;

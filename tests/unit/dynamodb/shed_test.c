@@ -24,7 +24,7 @@ static void bursts_are_let_be(void **state) {
 static void a_standing_queue_is_cut(void **state) {
     struct shed s = {0};
     (void)state;
-    for (uint64_t t = 0; t < 200; t++) {
+    for (uint64_t t = 0; t < 200; t += 4) {
         shed_left(&s, 51 * MS, t * MS);
     }
     assert_int_equal(admits(&s, 24, 0, 0, 200 * MS), 1);
@@ -55,12 +55,34 @@ static void a_pause_is_waited_out(void **state) {
 static void an_old_overload_is_forgotten(void **state) {
     struct shed s = {0};
     (void)state;
-    for (uint64_t t = 0; t < 200; t++) {
+    for (uint64_t t = 0; t < 200; t += 4) {
         shed_left(&s, 90 * MS, t * MS);
     }
     assert_int_equal(admits(&s, 25, 0, 0, 200 * MS), 0);
     assert_int_equal(admits(&s, 24, 0, 0, 400 * MS), 1);
     assert_int_equal(admits(&s, 25, 0, 0, 600 * MS), 1);
+}
+
+/* 512 clients that come again at once were cut while 4 left in a millisecond. When 20 do, all
+ * find room, and the overload is over. */
+static void a_crowd_that_fits_again_is_let_in(void **state) {
+    struct shed s = {0};
+    (void)state;
+    for (uint64_t t = 0; t < 2000; t++) {
+        shed_left(&s, 100 * MS, t * MS / 4);
+    }
+    assert_int_equal(admits(&s, 199, 0, 64, 500 * MS), 1);
+    assert_int_equal(admits(&s, 448, 0, 64, 500 * MS), 0);
+    for (uint64_t t = 0; t < 4000; t++) {
+        shed_left(&s, 5 * MS, 500 * MS + t * MS / 20);
+        (void)admits(&s, 448, 0, 64, 500 * MS + t * MS / 20);
+    }
+    assert_int_equal(admits(&s, 448, 0, 64, 700 * MS), 1);
+    for (uint64_t t = 0; t < 4000; t++) {
+        shed_left(&s, 20 * MS, 700 * MS + t * MS / 20);
+        assert_int_equal(admits(&s, 448, 0, 64, 700 * MS + t * MS / 20), 1);
+    }
+    assert_int_equal(shed_overloaded(&s, 1000 * MS), 0);
 }
 
 int main(void) {
@@ -69,6 +91,7 @@ int main(void) {
         cmocka_unit_test(a_standing_queue_is_cut),
         cmocka_unit_test(a_pause_is_waited_out),
         cmocka_unit_test(an_old_overload_is_forgotten),
+        cmocka_unit_test(a_crowd_that_fits_again_is_let_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
