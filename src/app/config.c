@@ -1,6 +1,5 @@
-#include "app/config_keys.h"
 #include "app/config_parts.h"
-#include "app/yaml.h"
+
 #include "base/error.h"
 #include "gateway/access_template.h"
 
@@ -10,41 +9,6 @@
 
 static const char *keep(struct config *c, const char *text) {
     return arena_cstr(&c->arena, slice_cstr(text));
-}
-
-static void load_listen_tls(struct config *c, struct json_object *entry,
-                            struct config_listen *out) {
-    struct json_object *tls = config_get(entry, "listen[].tls");
-    if (tls) {
-        out->certificate = keep(c, config_string(tls, "listen[].tls.certificate"));
-        out->key = keep(c, config_string(tls, "listen[].tls.key"));
-    }
-}
-
-static void load_listen(struct config *c, struct json_object *root,
-                        struct config_errors *errors) {
-    struct json_object *list = config_get(root, "listen");
-    size_t count = list ? json_object_array_length(list) : 0;
-    if (count == 0) {
-        config_errors_add(errors, yaml_mark(root), "listen: at least one address is needed");
-        return;
-    }
-    c->listen = arena_zalloc(&c->arena, count * sizeof *c->listen);
-    c->listen_count = count;
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *entry = json_object_array_get_idx(list, i);
-        struct config_listen *out = &c->listen[i];
-        out->text = keep(c, config_string(entry, "listen[].address"));
-        if (net_address_parse(slice_cstr(out->text), &out->address) != 0) {
-            config_errors_add(
-                errors, yaml_mark(config_get(entry, "listen[].address")),
-                "listen[].address: expected IPv4:port, [IPv6]:port or unix:/path, "
-                "got \"%.80s\"",
-                out->text);
-        }
-        load_listen_tls(c, entry, out);
-        config_load_proxy_protocol(c, entry, out, errors);
-    }
 }
 
 static void load_admin(struct config *c, struct json_object *root,
@@ -184,7 +148,7 @@ static void load_rest(struct config *c, struct json_object *root,
     c->workers = config_number(root, "workers");
     c->drain_wait_ms = config_number(drain, "drain.wait_ms");
     c->drain_deadline_ms = config_number(drain, "drain.deadline_ms");
-    load_listen(c, root, errors);
+    config_load_listen(c, root, errors);
     load_admin(c, root, errors);
     load_invoke(c, root, errors);
     load_limits(c, root);
@@ -195,6 +159,7 @@ static void load_rest(struct config *c, struct json_object *root,
     config_load_functions(c, root, errors);
     config_load_routes(c, root, errors);
     config_load_access(c, root, errors);
+    config_note_fixed(c, root);
 }
 
 static struct config *config_new(void) {
@@ -238,6 +203,9 @@ struct config *config_load(const char *file, struct config_errors *errors) {
     }
     if (root) {
         c = load_tree(root, errors);
+        if (c) {
+            c->file = keep(c, file);
+        }
         json_object_put(root);
     }
     return c;

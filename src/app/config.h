@@ -18,11 +18,18 @@
 
 #include <json.h>
 
+struct config_certificate { /* PEM files */
+    const char *certificate;
+    const char *key;
+    struct config_mark mark;
+};
+
 struct config_listen {
     struct net_address address;
     const char *text;
-    const char *certificate; /* NULL: plain */
-    const char *key;
+    struct config_certificate *certificates; /* the first is the default */
+    size_t certificate_count;                /* 0: plain */
+    struct config_mark mark;
     int proxied; /* a PROXY header is due, from these only */
     struct net_ranges proxies;
 };
@@ -30,6 +37,16 @@ struct config_listen {
 struct config_table_entry {
     int schema_given; /* else DescribeTable tells it before the workers start */
     int create_if_missing;
+    int known; /* a configuration before had it */
+    int ready; /* it is there and as configured */
+    struct config_mark mark;
+};
+
+/* A value that only a restart changes. */
+struct config_fixed {
+    const char *path;
+    const char *value;
+    struct config_mark mark;
 };
 
 struct config_function {
@@ -57,6 +74,9 @@ struct config_route {
 
 struct config {
     struct arena arena;
+    const char *file;
+    struct config_fixed *fixed;
+    size_t fixed_count;
     struct config_listen *listen;
     size_t listen_count;
     struct net_address admin;
@@ -102,5 +122,12 @@ const char *config_version(void);
 
 /* Whether there is anything in `access` at all. */
 int config_limits_access(const struct config *c);
+/* What a start would find wrong with the certificates; no errors: they can be used. */
+void config_check_certificates(const struct config *c, struct config_errors *errors);
+/* A new server context for a listener, with all its certificates; errors as above. */
+MUST_CHECK int config_new_tls(const struct config_listen *l, struct tls_context **out,
+                              struct config_errors *errors);
+/* Who may send the PROXY headers of a listener; NULL: none is due. */
+const struct net_ranges *config_proxies(const struct config_listen *l);
 
 #endif

@@ -1,8 +1,6 @@
 /* functions: handlers in C (library) and programs that speak the Lambda Runtime API (command).
  */
-#include "app/config_keys.h"
 #include "app/config_parts.h"
-#include "app/yaml.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -3,11 +3,16 @@
 #define APP_CONFIG_PARTS_H
 
 #include "app/config.h"
+#include "app/config_keys.h"
+#include "app/yaml.h"
 
 void config_load_proxy_protocol(struct config *c, struct json_object *listen,
                                 struct config_listen *out, struct config_errors *errors);
 void config_load_trusted_proxies(struct config *c, struct json_object *root,
                                  struct config_errors *errors);
+void config_load_listen(struct config *c, struct json_object *root,
+                        struct config_errors *errors);
+void config_note_fixed(struct config *c, struct json_object *root);
 void config_load_tables(struct config *c, struct json_object *root,
                         struct config_errors *errors);
 void config_load_functions(struct config *c, struct json_object *root,

@@ -1,7 +1,5 @@
 /* Who may speak for others: PROXY headers of a listener, forwarded headers of a request. */
-#include "app/config_keys.h"
 #include "app/config_parts.h"
-#include "app/yaml.h"
 
 static void load_ranges(struct config *c, struct json_object *map, const char *path,
                         struct net_ranges *out, struct config_errors *errors) {

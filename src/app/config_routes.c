@@ -1,6 +1,4 @@
-#include "app/config_keys.h"
 #include "app/config_parts.h"
-#include "app/yaml.h"
 #include "base/error.h"
 
 static const char *keep(struct config *c, const char *text) {
@@ -64,6 +62,7 @@ static void load_table(struct config *c, struct json_object *entry,
     (void)snprintf(t->name, sizeof t->name, "%s", name);
     load_key(entry, "tables[].partition_key", &t->partition, errors);
     load_key(entry, "tables[].sort_key", &t->sort, errors);
+    e->mark = at;
     e->schema_given = t->partition.name_len > 0;
     e->create_if_missing = config_bool(entry, "tables[].create_if_missing");
     if (!e->schema_given && (t->sort.name_len > 0 || e->create_if_missing)) {

@@ -2,6 +2,7 @@
 #include "app/command.h"
 #include "app/config_keys.h"
 #include "app/service.h"
+#include "tls/context.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -32,12 +33,21 @@ static int wrong_usage(const char *what, const char *name) {
     return EXIT_USAGE;
 }
 
-static struct config *load(const char *file) {
+/* `whole`: with what only serving needs, the certificates. */
+static struct config *load(const char *file, int whole) {
     struct config_errors errors;
     struct config *config;
 
     config_errors_init(&errors, file);
     config = config_load(file, &errors);
+    if (config && whole) {
+        tls_global_init();
+        config_check_certificates(config, &errors);
+        if (errors.count > 0) {
+            config_free(config);
+            config = NULL;
+        }
+    }
     (void)fprintf(stderr, SLICE_FMT, SLICE_ARG(buffer_slice(&errors.text)));
     if (errors.count > CONFIG_ERRORS_MAX) {
         (void)fprintf(stderr, "%s: %zu more\n", file, errors.count - CONFIG_ERRORS_MAX);
@@ -46,9 +56,20 @@ static struct config *load(const char *file) {
     return config;
 }
 
+static int serve(const struct arguments *args, struct config *config) {
+    (void)args;
+    return service_run(config);
+}
+
+static int try_handler(const struct arguments *args, struct config *config) {
+    int code = command_invoke(args, config);
+    config_free(config);
+    return code;
+}
+
 static int run_logged(const struct arguments *args,
                       int (*run)(const struct arguments *args, struct config *config)) {
-    struct config *config = load(args->config);
+    struct config *config = load(args->config, run == serve);
     int code;
 
     if (!config) {
@@ -61,27 +82,19 @@ static int run_logged(const struct arguments *args,
     }
     code = run(args, config);
     log_stop();
-    if (code == EXIT_GOOD || run == command_invoke) {
-        config_free(config);
-    }
     return code;
 }
 
-static int run(const struct arguments *args, struct config *config) {
-    (void)args;
-    return service_run(config);
-}
-
 static int command_run(const struct arguments *args) {
-    return run_logged(args, run);
+    return run_logged(args, serve);
 }
 
 static int command_invoke_logged(const struct arguments *args) {
-    return run_logged(args, command_invoke);
+    return run_logged(args, try_handler);
 }
 
 static int command_check(const struct arguments *args) {
-    struct config *config = load(args->config);
+    struct config *config = load(args->config, 1);
     config_free(config);
     return config ? EXIT_GOOD : EXIT_USAGE;
 }
@@ -95,7 +108,7 @@ static void print_route(void *arg, struct slice route_key, void *target) {
 }
 
 static int command_routes(const struct arguments *args) {
-    struct config *config = load(args->config);
+    struct config *config = load(args->config, 0);
     if (!config) {
         return EXIT_USAGE;
     }

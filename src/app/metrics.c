@@ -116,11 +116,17 @@ static uint64_t read_number(const char *at, size_t size) {
     return number;
 }
 
+static int knows(const struct page *p, size_t w, enum metrics_list list) {
+    const struct snapshot *s = p->workers[w];
+    return s && (list == METRICS_PROCESS || s->edition == p->process->edition);
+}
+
 static struct sum add_up(const struct page *p, const struct metrics_row *row,
                          const struct range *range) {
     struct sum sum = {0};
     for (size_t w = 0; w < p->process->worker_count; w++) {
-        for (size_t i = range->from; p->workers[w] && i < range->to; i++) {
+        int known = knows(p, w, row->list);
+        for (size_t i = range->from; known && i < range->to; i++) {
             const char *at = place(p->workers[w], row, i);
             if (row->bounds) {
                 struct buckets one;

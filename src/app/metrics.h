@@ -19,6 +19,7 @@ struct metrics_process {
     uint64_t start_s;               /* epoch */
     uint64_t credentials_expires_s; /* epoch; 0 = never, or none */
     size_t worker_count;
+    unsigned edition;       /* named counts of other editions are left out */
     size_t workers_missing; /* that did not answer in time: their numbers are old */
     struct snapshot_lengths lengths;
     /* Of the configuration; NULL: not to be shown. */

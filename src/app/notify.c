@@ -10,6 +10,7 @@
 #include "base/clock.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -120,6 +121,19 @@ void notify_init(struct notify *n, struct loop *l, const struct notify_options *
         n->watchdog_ns = watchdog_span_ns() / PINGS_PER_SPAN;
         timer_start(&n->tick, TICK_STARTING_MS);
     }
+}
+
+void notify_reloading(struct notify *n) {
+    char text[80];
+    int len = snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                       (unsigned long long)(clock_monotonic_ns() / NS_PER_US));
+    send_text(n, slice_of(text, (size_t)len));
+}
+
+void notify_reloaded(struct notify *n, const char *status) {
+    char text[400];
+    int len = snprintf(text, sizeof text, "READY=1\nSTATUS=%.380s", status);
+    send_text(n, slice_of(text, (size_t)len));
 }
 
 void notify_stopping(struct notify *n) {

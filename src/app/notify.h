@@ -36,6 +36,10 @@ struct notify {
 
 /* Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. */
 void notify_init(struct notify *n, struct loop *l, const struct notify_options *options);
+/* RELOADING=1 with MONOTONIC_USEC=, then, when it is over, READY=1; `status` says how it went.
+ */
+void notify_reloading(struct notify *n);
+void notify_reloaded(struct notify *n, const char *status);
 /* STOPPING=1, the first time. */
 void notify_stopping(struct notify *n);
 /* on_close as timer_close; then notify_fini. */

@@ -22,11 +22,13 @@ struct scrape {
     int collecting;
     int closing;
     int open_handles;
+    unsigned edition;
+    const struct config *config;
     struct buffer page;
 };
 
 static const char *name_of(void *arg, enum metrics_list list, size_t index) {
-    const struct config *c = ((const struct scrape *)arg)->options.config;
+    const struct config *c = ((const struct scrape *)arg)->config;
     switch (list) {
     case METRICS_ROUTES:
         return c->routes[index].route_key;
@@ -61,6 +63,7 @@ static void replace(struct scrape *s, struct snapshot *snapshot) {
 
 static void finish(struct scrape *s) {
     struct metrics_process process = {.worker_count = s->options.worker_count,
+                                      .edition = s->edition,
                                       .workers_missing = s->missing,
                                       .lengths = s->lengths,
                                       .name = name_of,
@@ -100,9 +103,6 @@ struct scrape *scrape_new(struct loop *l, const struct scrape_options *options) 
     struct scrape *s = calloc(1, sizeof *s);
     ASSERT(s != NULL);
     s->options = *options;
-    s->lengths = (struct snapshot_lengths){gateway_routes_count(options->config->router),
-                                           options->config->table_count,
-                                           options->config->function_count};
     s->last = calloc(options->worker_count, sizeof(struct snapshot *));
     s->asked = calloc(options->worker_count, sizeof *s->asked);
     ASSERT(s->last != NULL && s->asked != NULL);
@@ -111,6 +111,13 @@ struct scrape *scrape_new(struct loop *l, const struct scrape_options *options) 
     ASSERT(error == 0);
     s->open_handles = 2;
     return s;
+}
+
+void scrape_set_config(struct scrape *s, unsigned edition, const struct config *c) {
+    s->edition = edition;
+    s->config = c;
+    s->lengths = (struct snapshot_lengths){gateway_routes_count(c->router), c->table_count,
+                                           c->function_count};
 }
 
 void scrape_ask(struct scrape *s, size_t started) {
@@ -122,6 +129,7 @@ void scrape_ask(struct scrape *s, size_t started) {
         if (!s->asked[i]) {
             struct snapshot *snapshot = snapshot_new(&s->lengths);
             snapshot->worker = (unsigned)i;
+            snapshot->edition = s->edition;
             s->asked[i] = 1;
             s->waiting++;
             worker_ask(s->options.workers[i], snapshot, &s->box);

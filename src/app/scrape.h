@@ -11,7 +11,6 @@ struct scrape;
 struct scrape_options {
     struct worker *const *workers;
     size_t worker_count;
-    const struct config *config; /* of the workers: what is counted by name */
     /* What the main thread knows itself. */
     void (*describe)(void *arg, struct metrics_process *out);
     /* Valid during the call. Never from inside scrape_ask. */
@@ -22,6 +21,8 @@ struct scrape_options {
 
 /* Aborts when memory is out. */
 struct scrape *scrape_new(struct loop *l, const struct scrape_options *options);
+/* Before the first scrape_ask, and at a reload: what the workers count by name from now on. */
+void scrape_set_config(struct scrape *s, unsigned edition, const struct config *c);
 /* The first `started` workers are running. on_page follows once; asking again before it came
  * changes nothing. */
 void scrape_ask(struct scrape *s, size_t started);

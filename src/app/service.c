@@ -20,13 +20,13 @@ int service_fail(const char *what, const char *why) {
     return ERR_INVALID;
 }
 
-static void on_schemas(void *arg) {
-    struct service *s = arg;
+void service_start_workers(struct service *s) {
     for (size_t i = 0; i < s->worker_count && s->stage == SERVICE_RUNNING; i++) {
         worker_use_limits(s->workers[i], s->usage);
         int error = worker_start(s->workers[i]);
         ASSERT(error == 0);
         s->started++;
+        s->now->workers++;
         if (s->credentials) {
             worker_set_credentials(s->workers[i], s->credentials);
         }
@@ -42,8 +42,11 @@ static void on_credentials(void *arg, struct credentials *c) {
     for (size_t i = 0; i < s->started; i++) {
         worker_set_credentials(s->workers[i], c);
     }
-    if (s->tables) {
-        tables_set_credentials(s->tables, c);
+    LIST_FOR_EACH (node, &s->generations) {
+        struct generation *g = container_of(node, struct generation, node);
+        if (g->tables) {
+            tables_set_credentials(g->tables, c);
+        }
     }
 }
 
@@ -128,9 +131,8 @@ static void start_credentials(struct service *s) {
 }
 
 static void start_tables(struct service *s) {
-    struct tables_options options = {s->config,  &s->endpoint,        s->tls,
-                                     on_schemas, service_part_closed, s};
-    s->tables = tables_new(&s->loop, &s->hub, &options);
+    generation_open_tables(s->now);
+    s->tables = s->now->tables;
 }
 
 static void give_usage(void *arg, unsigned worker, struct usage_mail *mail) {
@@ -151,13 +153,13 @@ static void start_usage(struct service *s) {
 static void start_scrape(struct service *s) {
     struct scrape_options options = {.workers = s->workers,
                                      .worker_count = s->worker_count,
-                                     .config = s->config,
                                      .describe = service_describe,
                                      .on_page = on_metrics,
                                      .on_closed = service_part_closed,
                                      .arg = s};
     s->start_s = clock_wall_ms() / 1000;
     s->scrape = scrape_new(&s->loop, &options);
+    scrape_set_config(s->scrape, s->now->number, s->config);
 }
 
 static void start_notify(struct service *s) {
@@ -171,8 +173,9 @@ static void say_started(const struct service *s) {
               log_str("dynamodb", s->endpoint.url.authority),
               log_str("region", s->endpoint.region), log_u64("routes", s->config->route_count));
     for (size_t i = 0; i < s->config->listen_count; i++) {
-        log_event(LOG_INFO, "listening", log_str("address", s->config->listen[i].text),
-                  log_str("protocol", s->config->listen[i].certificate ? "https" : "http"));
+        log_event(
+            LOG_INFO, "listening", log_str("address", s->config->listen[i].text),
+            log_str("protocol", s->config->listen[i].certificate_count ? "https" : "http"));
     }
 }
 
@@ -204,9 +207,10 @@ static int start(struct service *s) {
     }
     stream_hub_init(&s->hub, &s->loop);
     timer_init(&s->drain_timer, &s->loop, service_on_drain_timer);
+    timer_init(&s->reload_timer, &s->loop, service_on_reload_timer);
     if (watch_signal(s, &s->sigterm, SIGTERM) != 0 ||
-        watch_signal(s, &s->sigint, SIGINT) != 0 || open_admin(s) != 0 ||
-        check_inherited(s) != 0) {
+        watch_signal(s, &s->sigint, SIGINT) != 0 || watch_signal(s, &s->sighup, SIGHUP) != 0 ||
+        open_admin(s) != 0 || check_inherited(s) != 0) {
         return ERR_INVALID;
     }
     say_started(s);
@@ -225,7 +229,13 @@ static void free_service(struct service *s) {
     free(s->workers);
     free(s->turns);
     notify_fini(&s->notify);
-    tables_free(s->tables);
+    for (size_t i = 0; s->plans && i < s->worker_count; i++) {
+        edition_plan_free(s->plans[i]);
+    }
+    free(s->plans);
+    while (!list_empty(&s->generations)) {
+        generation_free(container_of(s->generations.first, struct generation, node));
+    }
     scrape_free(s->scrape);
     usage_free(s->usage);
     credentials_chain_free(s->chain);
@@ -248,6 +258,8 @@ int service_run(struct config *config) {
     s = calloc(1, sizeof *s);
     ASSERT(s != NULL);
     s->config = config;
+    list_init(&s->generations);
+    s->now = generation_new(s, config);
     (void)signal(SIGPIPE, SIG_IGN);
     tls_global_init();
     if (start(s) != 0) {

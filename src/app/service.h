@@ -5,7 +5,7 @@
 
 #include "app/config.h"
 
-/* Takes over the configuration's life but does not free it. Returns the exit code: 0 after a
+/* Takes the configuration over. SIGHUP reads its file again. Returns the exit code: 0 after a
  * drain, 1 when it could not start (said on standard error). */
 int service_run(struct config *config);
 

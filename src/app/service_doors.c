@@ -72,13 +72,39 @@ static int open_listeners(struct service *s, size_t index, int *shared, int *fds
     return 0;
 }
 
+static int say_errors(struct config_errors *errors) {
+    int bad = errors->count > 0;
+    (void)fprintf(stderr, SLICE_FMT, SLICE_ARG(buffer_slice(&errors->text)));
+    config_errors_fini(errors);
+    return bad ? ERR_INVALID : 0;
+}
+
+static struct edition_plan *plan_first(struct service *s) {
+    struct config_errors errors;
+    config_errors_init(&errors, s->config->file);
+    struct edition_plan *plan = edition_plan_new(s->config, s->now->number, &errors);
+    return say_errors(&errors) == 0 ? plan : NULL;
+}
+
+static int init_natives(struct service *s) {
+    struct config_errors errors;
+    config_errors_init(&errors, s->config->file);
+    int error = service_init_natives(s, s->config, &errors);
+    int said = say_errors(&errors);
+    return error ? error : said;
+}
+
 static int prepare_worker(struct service *s, size_t index, int *shared) {
     char reason[256];
     int fds[256];
     size_t share = s->config->connections / s->worker_count;
-    struct worker_setup setup = {s->config,         &s->endpoint,   (unsigned)index,
-                                 share ? share : 1, service_notice, s};
+    struct edition_plan *plan = plan_first(s);
+    struct worker_setup setup = {
+        plan, &s->endpoint, (unsigned)index, share ? share : 1, service_notice, s};
 
+    if (!plan) {
+        return ERR_INVALID;
+    }
     if (s->config->listen_count > sizeof fds / sizeof fds[0]) {
         return service_fail("listen", "at most 256 addresses");
     }
@@ -95,7 +121,7 @@ int service_open_doors(struct service *s) {
     s->workers = calloc(s->worker_count, sizeof(struct worker *));
     s->turns = calloc(s->worker_count, sizeof *s->turns);
     ASSERT(s->workers != NULL && s->turns != NULL);
-    if (fit_connections(s) != 0) {
+    if (fit_connections(s) != 0 || init_natives(s) != 0) {
         return ERR_INVALID;
     }
     s->config->server.request_bytes /= s->worker_count;

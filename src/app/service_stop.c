@@ -12,6 +12,7 @@
 struct notice_mail {
     struct mail mail;
     enum worker_notice notice;
+    unsigned edition;
 };
 
 void service_part_closed(void *arg) {
@@ -23,6 +24,10 @@ void service_part_closed(void *arg) {
 
 static void on_timer_closed(struct timer *t) {
     service_part_closed(container_of(t, struct service, drain_timer));
+}
+
+static void on_reload_timer_closed(struct timer *t) {
+    service_part_closed(container_of(t, struct service, reload_timer));
 }
 
 static void on_notify_closed(struct timer *t) {
@@ -37,21 +42,34 @@ static void on_signal_closed(uv_handle_t *handle) {
     service_part_closed(handle->data);
 }
 
+static void close_tables(struct service *s) {
+    LIST_FOR_EACH (node, &s->generations) {
+        struct generation *g = container_of(node, struct generation, node);
+        if (g->tables) {
+            s->closing++;
+            generation_close_tables(g);
+        }
+    }
+}
+
 static void close_main(struct service *s) {
     s->stage = SERVICE_CLOSING;
-    s->closing = 9 + (s->admin != NULL);
+    s->closing = 10 + (s->admin != NULL);
+    close_tables(s);
     timer_close(&s->drain_timer, on_timer_closed);
+    timer_close(&s->reload_timer, on_reload_timer_closed);
     notify_close(&s->notify, on_notify_closed);
     scrape_close(s->scrape);
     usage_close(s->usage);
     mailbox_close(&s->box, on_mailbox_closed);
     uv_close((uv_handle_t *)&s->sigterm, on_signal_closed);
     uv_close((uv_handle_t *)&s->sigint, on_signal_closed);
+    uv_close((uv_handle_t *)&s->sighup, on_signal_closed);
     /* Closing took libuv's handlers away; one more signal must not spoil the exit code. */
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
     credentials_chain_close(s->chain, service_part_closed, s);
-    tables_close(s->tables);
     if (s->admin) {
         admin_close(s->admin);
     }
@@ -91,6 +109,10 @@ void service_on_drain_timer(struct timer *t) {
 void service_on_signal(uv_signal_t *handle, int number) {
     struct service *s = handle->data;
     log_event(LOG_INFO, "signal", log_u64("number", number));
+    if (number == SIGHUP) {
+        service_reload(s);
+        return;
+    }
     switch (s->stage) {
     case SERVICE_RUNNING:
         s->stage = SERVICE_WAITING;
@@ -107,11 +129,12 @@ void service_on_signal(uv_signal_t *handle, int number) {
     }
 }
 
-void service_notice(void *arg, enum worker_notice notice) {
+void service_notice(void *arg, enum worker_notice notice, unsigned edition) {
     struct service *s = arg;
     struct notice_mail *m = malloc(sizeof *m);
     ASSERT(m != NULL);
     m->notice = notice;
+    m->edition = edition;
     mailbox_post(&s->box, &m->mail);
 }
 
@@ -119,14 +142,24 @@ void service_on_mail(struct mailbox *box, struct mail *mail) {
     struct service *s = container_of(box, struct service, box);
     struct notice_mail *m = container_of(mail, struct notice_mail, mail);
     enum worker_notice notice = m->notice;
+    unsigned edition = m->edition;
 
     free(m);
-    if (notice == WORKER_BAD_CREDENTIALS) {
+    switch (notice) {
+    case WORKER_BAD_CREDENTIALS:
         if (s->stage != SERVICE_CLOSING) {
             credentials_chain_refresh(s->chain);
         }
-    } else {
+        break;
+    case WORKER_STOPPED:
         s->stopped++;
         maybe_close_main(s);
+        break;
+    case WORKER_PREPARED:
+    case WORKER_UNPREPARED:
+    case WORKER_SWAPPED:
+    case WORKER_RELEASED:
+        service_on_edition(s, notice, edition);
+        break;
     }
 }

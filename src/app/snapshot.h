@@ -33,6 +33,7 @@ struct snapshot {
     struct pool_counts pool;
     struct server_reason reasons[SERVER_REASONS_MAX];
     size_t reason_count;
+    unsigned edition; /* whose names these are */
     struct snapshot_lengths lengths;
     struct gateway_route_counts *routes; /* these three in the snapshot's own memory */
     struct dynamodb_table_counts *tables;

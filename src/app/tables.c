@@ -34,6 +34,7 @@ struct tables {
 };
 
 static void look(struct tables *t);
+static void try_again(struct tables *t);
 
 static void set_problem(struct tables *t, const char *what, struct slice why) {
     char text[sizeof t->problem];
@@ -44,6 +45,21 @@ static void set_problem(struct tables *t, const char *what, struct slice why) {
         memcpy(t->problem, text, sizeof text);
         log_event(LOG_WARN, "table_not_ready", log_str("table", name), log_str("what", what),
                   log_slice("why", why));
+    }
+}
+
+static int is_new(const struct tables *t, size_t i) {
+    const struct config_table_entry *e = &t->options.config->table_entries[i];
+    return t->options.on_refused && !t->schemas_told && !e->known;
+}
+
+/* What only a person can mend. */
+static void stay_or_refuse(struct tables *t) {
+    if (is_new(t, t->at)) {
+        t->step = STEP_IDLE;
+        t->options.on_refused(t->options.arg, t->at, t->problem);
+    } else {
+        try_again(t);
     }
 }
 
@@ -59,9 +75,13 @@ static void tell_schemas(struct tables *t) {
     }
 }
 
-static int all_schemas_given(const struct config *c) {
+/* What must be known before on_schemas: at the start every schema, at a reload every new table.
+ */
+static int may_tell(const struct tables *t) {
+    const struct config *c = t->options.config;
     for (size_t i = 0; i < c->table_count; i++) {
-        if (!c->table_entries[i].schema_given) {
+        const struct config_table_entry *e = &c->table_entries[i];
+        if (!e->ready && (t->options.on_refused ? !e->known : !e->schema_given)) {
             return 0;
         }
     }
@@ -75,8 +95,8 @@ static int same_key(const struct model_key_schema *a, const struct model_key_sch
 
 static void table_is_fine(struct tables *t) {
     log_event(LOG_INFO, "table_ready", log_str("table", t->options.config->tables[t->at].name));
+    t->options.config->table_entries[t->at].ready = 1;
     t->delay_ms = RETRY_FIRST_MS;
-    t->at++;
     look(t);
 }
 
@@ -84,14 +104,14 @@ static void check_schema(struct tables *t, const struct model_table *found) {
     struct config *c = t->options.config;
     struct model_table *table = &c->tables[t->at];
 
-    if (!c->table_entries[t->at].schema_given && !t->schemas_told) {
+    if (!c->table_entries[t->at].schema_given && !c->table_entries[t->at].known) {
         table->partition = found->partition;
         table->sort = found->sort;
     }
     if (!same_key(&table->partition, &found->partition) ||
         !same_key(&table->sort, &found->sort)) {
         set_problem(t, "its keys differ from the configuration", SLICE_EMPTY);
-        try_again(t);
+        stay_or_refuse(t);
         return;
     }
     table_is_fine(t);
@@ -138,7 +158,11 @@ static void on_failed(struct tables *t, const struct op_result *result) {
     } else {
         set_problem(t, missing ? "it does not exist" : op_outcome_name(result->outcome),
                     missing ? SLICE_EMPTY : result->message);
-        try_again(t);
+        if (missing) {
+            stay_or_refuse(t);
+        } else {
+            try_again(t);
+        }
     }
 }
 
@@ -172,13 +196,30 @@ static void submit(struct tables *t, enum op_kind kind, struct slice body) {
     }
 }
 
-/* Looks at table `at`; after the last one everything is told. */
+/* The next that is not ready: new ones first. */
+static size_t choose(const struct tables *t) {
+    const struct config *c = t->options.config;
+    size_t found = c->table_count;
+    for (size_t i = 0; i < c->table_count; i++) {
+        if (!c->table_entries[i].ready && (found == c->table_count || is_new(t, i))) {
+            found = i;
+            if (is_new(t, i)) {
+                break;
+            }
+        }
+    }
+    return found;
+}
+
 static void look(struct tables *t) {
     const struct config *c = t->options.config;
+    if (may_tell(t)) {
+        tell_schemas(t);
+    }
+    t->at = choose(t);
     if (t->at == c->table_count) {
         t->problem[0] = '\0';
         t->step = STEP_IDLE;
-        tell_schemas(t);
         return;
     }
     buffer_reset(&t->body, 4096);
@@ -213,7 +254,8 @@ struct tables *tables_new(struct loop *l, struct stream_hub *hub,
                          options->config->table_count, &db);
     timer_init(&t->retry, l, on_retry);
     (void)snprintf(t->problem, sizeof t->problem, "no credentials yet");
-    if (all_schemas_given(options->config)) {
+    t->at = choose(t);
+    if (may_tell(t)) {
         tell_schemas(t);
     }
     return t;
@@ -227,6 +269,10 @@ void tables_set_credentials(struct tables *t, struct credentials *c) {
     if (first && !t->closing) {
         look(t);
     }
+}
+
+size_t tables_at(const struct tables *t) {
+    return t->at;
 }
 
 const char *tables_problem(const struct tables *t) {

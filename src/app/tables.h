@@ -17,6 +17,10 @@ struct tables_options {
     struct tls_context *tls; /* NULL = plain; owned by the caller */
     /* Every schema is known (at once when the configuration gives all): workers may start. */
     void (*on_schemas)(void *arg);
+    /* A reload: tables that no configuration before had are looked at first, and on_schemas
+     * waits for them to be ready. When one cannot be, as far as the store says, this is called
+     * in its place, and nothing more is done. NULL at the start of the service. */
+    void (*on_refused)(void *arg, size_t table, const char *why);
     void (*on_closed)(void *arg);
     void *arg;
 };
@@ -24,6 +28,8 @@ struct tables_options {
 struct tables *tables_new(struct loop *l, struct stream_hub *hub,
                           const struct tables_options *options);
 void tables_set_credentials(struct tables *t, struct credentials *c);
+/* The table it looks at: the number of tables when there is none. */
+size_t tables_at(const struct tables *t);
 /* "" when every table is there and as configured; else the first reason, for /readyz. */
 const char *tables_problem(const struct tables *t);
 /* on_closed in a later turn, then tables_free. */

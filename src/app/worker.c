@@ -20,52 +20,22 @@
 
 /* ---- building, on the main thread ---- */
 
-static int new_listen_tls(struct worker *w, char reason[256]) {
-    const struct config *c = w->setup.config;
-    char why[TLS_REASON_MAX];
-    for (size_t i = 0; i < c->listen_count; i++) {
-        const struct config_listen *l = &c->listen[i];
-        if (l->certificate &&
-            tls_server_context_new(&w->server_tls[i], l->certificate, l->key, why) != 0) {
-            (void)snprintf(reason, 256, "listen %s: %s", l->text, why);
-            return ERR_TLS;
-        }
-    }
-    return 0;
-}
-
 static int new_client_tls(struct worker *w, char reason[256]) {
     char why[TLS_REASON_MAX];
     if (!w->setup.endpoint->url.tls) {
         return 0;
     }
-    if (tls_client_context_new(&w->client_tls, w->setup.config->ca_file, why) != 0) {
-        (void)snprintf(reason, 256, "dynamodb.ca_file %s: %s", w->setup.config->ca_file, why);
+    if (tls_client_context_new(&w->client_tls, w->setup.plan->config->ca_file, why) != 0) {
+        (void)snprintf(reason, 256, "dynamodb.ca_file %s: %s", w->setup.plan->config->ca_file,
+                       why);
         return ERR_TLS;
-    }
-    return 0;
-}
-
-static int init_functions(struct worker *w, char reason[256]) {
-    const struct config *c = w->setup.config;
-    char why[NATIVE_REASON_MAX];
-    for (size_t i = 0; i < c->function_count; i++) {
-        const struct config_function *f = &c->functions[i];
-        if (!f->native) {
-            continue;
-        }
-        int error = native_init(f->native, w->setup.index, f->settings_json, why);
-        if (error != 0) {
-            (void)snprintf(reason, 256, "function %s: %.200s", f->name, why);
-            return error;
-        }
     }
     return 0;
 }
 
 /* Every worker has the port, for its own processes of every function. */
 static int open_invoke(struct worker *w, char reason[256]) {
-    const struct config *c = w->setup.config;
+    const struct config *c = w->setup.plan->config;
     char why[128];
     if (c->invoke_on &&
         listener_open_fd(&c->invoke, INVOKE_BACKLOG, 1, &w->invoke_fd, why) != 0) {
@@ -76,17 +46,17 @@ static int open_invoke(struct worker *w, char reason[256]) {
 }
 
 struct worker *worker_new(const struct worker_setup *setup, const int *fds, char reason[256]) {
-    size_t listeners = setup->config->listen_count;
+    size_t listeners = setup->plan->config->listen_count;
     struct worker *w = calloc(1, sizeof *w);
     ASSERT(w != NULL);
     w->setup = *setup;
     w->invoke_fd = -1;
     w->fds = malloc(listeners * sizeof *w->fds);
-    w->server_tls = calloc(listeners, sizeof(struct tls_context *));
-    ASSERT(w->fds != NULL && w->server_tls != NULL);
+    ASSERT(w->fds != NULL);
+    list_init(&w->editions);
+    list_init(&w->functions);
     memcpy(w->fds, fds, listeners * sizeof *w->fds);
-    if (new_listen_tls(w, reason) != 0 || new_client_tls(w, reason) != 0 ||
-        init_functions(w, reason) != 0 || open_invoke(w, reason) != 0) {
+    if (new_client_tls(w, reason) != 0 || open_invoke(w, reason) != 0) {
         worker_free(w);
         return NULL;
     }
@@ -96,8 +66,7 @@ struct worker *worker_new(const struct worker_setup *setup, const int *fds, char
 /* ---- the thread ---- */
 
 static int is_idle(const struct worker *w) {
-    return lambda_in_flight(w->lambda) == 0 &&
-           (!w->invoke || invoke_api_in_flight(w->invoke) == 0);
+    return editions_in_flight(w) == 0 && (!w->invoke || invoke_api_in_flight(w->invoke) == 0);
 }
 
 static void on_report(struct loop_duty *duty) {
@@ -107,6 +76,7 @@ static void on_report(struct loop_duty *duty) {
                           memory_order_relaxed);
     atomic_store_explicit(&w->status.turns, w->loop.turns, memory_order_relaxed);
     worker_send_usage(w);
+    editions_sweep(w);
     if (w->when_idle && is_idle(w)) {
         void (*step)(struct worker *) = w->when_idle;
         w->when_idle = NULL;
@@ -116,11 +86,11 @@ static void on_report(struct loop_duty *duty) {
 
 static void on_bad_credentials(void *arg) {
     struct worker *w = arg;
-    w->setup.on_notice(w->setup.arg, WORKER_BAD_CREDENTIALS);
+    w->setup.on_notice(w->setup.arg, WORKER_BAD_CREDENTIALS, 0);
 }
 
 static void build_upstream(struct worker *w) {
-    const struct config *c = w->setup.config;
+    const struct config *c = w->setup.plan->config;
     const struct aws_endpoint *e = w->setup.endpoint;
     struct pool_options options = c->pool;
 
@@ -133,85 +103,28 @@ static void build_upstream(struct worker *w) {
     dynamodb_on_bad_credentials(w->db, on_bad_credentials, w);
 }
 
-static void build_functions(struct worker *w) {
-    const struct config *c = w->setup.config;
-    char why[160];
-    for (size_t i = 0; i < c->function_count; i++) {
-        const struct config_function *f = &c->functions[i];
-        if (f->workers) {
-            struct function_options options = f->options;
-            options.region = w->setup.endpoint->signing_region;
-            f->workers[w->setup.index] = function_new(&w->loop, &w->hub, &options, why);
-            if (!f->workers[w->setup.index]) {
-                log_event(LOG_ERROR, "function_unusable", log_str("function", f->name),
-                          log_str("reason", why));
-            }
-        }
-    }
-}
-
-static void build_invoke(struct worker *w) {
-    const struct config *c = w->setup.config;
-    size_t count = 0;
-    if (!c->invoke_on) {
-        return;
-    }
-    w->invoke_functions = calloc(c->function_count + 1, sizeof *w->invoke_functions);
-    ASSERT(w->invoke_functions != NULL);
-    for (size_t i = 0; i < c->function_count; i++) {
-        const struct config_function *f = &c->functions[i];
-        w->invoke_functions[count++] = (struct invoke_function){
-            .name = f->name,
-            .function = worker_function(w, f),
-            .handler = f->native ? &f->handler : NULL,
-        };
-    }
-    struct invoke_options options = {.functions = w->invoke_functions,
-                                     .function_count = count,
-                                     .lambda = w->lambda,
-                                     .crc = aws_crc32,
-                                     .region = w->setup.endpoint->signing_region};
-    w->invoke = invoke_api_new(&w->loop, &w->hub, w->invoke_fd, &options);
-    w->invoke_fd = -1;
-}
-
-static void free_functions(struct worker *w) {
-    const struct config *c = w->setup.config;
-    for (size_t i = 0; i < c->function_count; i++) {
-        struct function *f = worker_function(w, &c->functions[i]);
-        if (f) {
-            function_free(f);
-        }
-    }
-}
-
 static void build_front(struct worker *w) {
-    const struct config *c = w->setup.config;
-    struct lambda_options lambda = {.invocations = c->invocations,
-                                    .memory_bytes = 32u << 20,
-                                    .stage_variables = c->stage.variables,
-                                    .stage_variable_count = c->stage.variable_count,
-                                    .stage = c->stage.name,
-                                    .dynamodb_deadline_ms = c->dynamodb.deadline_ms,
-                                    .worker = w->setup.index};
-    struct gateway_options gateway = {.routes = c->router,
-                                      .stage = &c->stage,
-                                      .access = config_limits_access(c) ? &c->access : NULL,
-                                      .meters = &w->meters,
-                                      .access_log = c->log_access,
-                                      .access_template = c->access_template};
+    struct edition_plan *plan = w->setup.plan;
+    const struct config *c = plan->config;
     struct server_options server = c->server;
+    size_t missing; /* logged; answered 502 */
 
     server.connections = w->setup.connections;
-    w->lambda = lambda_new(&w->loop, w->db, &lambda);
-    build_functions(w);
-    build_invoke(w);
-    w->gateway = gateway_new(&w->loop, w->lambda, &gateway);
-    w->server = server_new(&w->loop, &w->hub, &server, &gateway_server_events, w->gateway);
+    w->now = edition_new(w, plan, &missing);
+    if (c->invoke_on) {
+        struct invoke_options invoke = {.functions = w->now->invoke_functions,
+                                        .function_count = w->now->invoke_count,
+                                        .lambda = w->now->lambda,
+                                        .crc = aws_crc32,
+                                        .region = w->setup.endpoint->signing_region};
+        w->invoke = invoke_api_new(&w->loop, &w->hub, w->invoke_fd, &invoke);
+        w->invoke_fd = -1;
+    }
+    w->server = server_new(&w->loop, &w->hub, &server, &gateway_server_events, w->now->gateway);
     ASSERT(w->server != NULL);
     for (size_t i = 0; i < c->listen_count; i++) {
-        int error = server_listen_proxied(w->server, w->fds[i], w->server_tls[i],
-                                          c->listen[i].proxied ? &c->listen[i].proxies : NULL);
+        int error = server_listen_proxied(w->server, w->fds[i], plan->listen_tls[i],
+                                          config_proxies(&c->listen[i]));
         ASSERT(error == 0); /* a listening descriptor can always be watched */
         w->fds[i] = -1;
     }
@@ -219,12 +132,10 @@ static void build_front(struct worker *w) {
 
 static void tear_down(struct worker *w) {
     server_free(w->server);
-    gateway_free(w->gateway);
     if (w->invoke) {
         invoke_api_free(w->invoke);
     }
-    free_functions(w);
-    lambda_free(w->lambda);
+    editions_free(w);
     dynamodb_free(w->db);
     sigv4_signer_free(w->signer);
     pool_free(w->pool);
@@ -271,10 +182,8 @@ void worker_free(struct worker *w) {
         worker_end(w);
         (void)pthread_join(w->thread, NULL);
     }
-    for (size_t i = 0; i < w->setup.config->listen_count; i++) {
-        if (w->server_tls[i]) {
-            tls_context_free(w->server_tls[i]);
-        }
+    if (!w->started) {
+        edition_plan_free(w->setup.plan);
     }
     if (w->client_tls) {
         tls_context_free(w->client_tls);
@@ -283,8 +192,6 @@ void worker_free(struct worker *w) {
         (void)close(w->invoke_fd);
     }
     meters_fini(&w->meters);
-    free(w->invoke_functions);
-    free(w->server_tls);
     free(w->fds);
     free(w);
 }

@@ -16,14 +16,23 @@
 struct worker;
 
 /* From a worker to its owner, on the worker's thread: the owner posts it to its own mailbox. */
-enum worker_notice { WORKER_STOPPED, WORKER_BAD_CREDENTIALS };
+enum worker_notice {
+    WORKER_STOPPED,
+    WORKER_BAD_CREDENTIALS,
+    WORKER_PREPARED,   /* an edition, by its number */
+    WORKER_UNPREPARED, /* ... which could not be; the log says why */
+    WORKER_SWAPPED,    /* ... which serves now */
+    WORKER_RELEASED,   /* ... of which nothing is left */
+};
+
+struct edition_plan;
 
 struct worker_setup {
-    const struct config *config;
+    struct edition_plan *plan; /* of the first edition; owned from then on */
     const struct aws_endpoint *endpoint;
     unsigned index;
     size_t connections; /* this worker's share */
-    void (*on_notice)(void *arg, enum worker_notice notice);
+    void (*on_notice)(void *arg, enum worker_notice notice, unsigned edition);
     void *arg;
 };
 
@@ -47,6 +56,13 @@ const struct worker_status *worker_status(const struct worker *w);
 void worker_set_credentials(struct worker *w, struct credentials *c);
 /* A report that comes home, or a push. */
 void worker_usage(struct worker *w, struct usage_mail *m);
+/* Takes the plan over; WORKER_PREPARED or _UNPREPARED follows. Then one of the other two. */
+void worker_prepare(struct worker *w, struct edition_plan *plan);
+/* Goes over to what is prepared: WORKER_SWAPPED follows, and WORKER_RELEASED of the one before,
+ * once its last invocation has ended. */
+void worker_swap(struct worker *w);
+/* Forgets what is prepared, or could not be: WORKER_RELEASED follows. */
+void worker_unprepare(struct worker *w);
 /* Its loop turns once more. */
 void worker_tick(struct worker *w);
 /* Fills the snapshot in (worker and lengths are the asker's) and mails it to reply_to. */

@@ -16,7 +16,7 @@ void worker_on_mailbox_closed(struct mailbox *box) {
 static void on_pool_closed(void *arg) {
     struct worker *w = arg;
     worker_last_usage(w);
-    w->setup.on_notice(w->setup.arg, WORKER_STOPPED);
+    w->setup.on_notice(w->setup.arg, WORKER_STOPPED, 0);
 }
 
 static void close_pool(struct worker *w) {
@@ -25,29 +25,26 @@ static void close_pool(struct worker *w) {
 
 static void on_db_closed(void *arg) {
     struct worker *w = arg;
-    lambda_expire(w->lambda);
+    LIST_FOR_EACH (node, &w->editions) {
+        lambda_expire(container_of(node, struct edition, node)->lambda);
+    }
     w->when_idle = close_pool;
 }
 
-static void on_function_closed(void *arg) {
-    struct worker *w = arg;
-    if (--w->functions_open == 0) {
+void worker_function_gone(struct worker *w) {
+    if (w->functions_closing && list_empty(&w->functions)) {
+        w->functions_closing = 0;
         dynamodb_close(w->db, on_db_closed, w);
     }
 }
 
 static void close_functions(void *arg) {
     struct worker *w = arg;
-    const struct config *c = w->setup.config;
-    w->functions_open = 1; /* ours, until all have been told */
-    for (size_t i = 0; i < c->function_count; i++) {
-        struct function *f = worker_function(w, &c->functions[i]);
-        if (f) {
-            w->functions_open++;
-            function_close(f, on_function_closed, w);
-        }
+    LIST_FOR_EACH_SAFE (node, follow, &w->functions) {
+        worker_function_close(container_of(node, struct worker_function, node));
     }
-    on_function_closed(w);
+    w->functions_closing = 1;
+    worker_function_gone(w);
 }
 
 static void on_server_closed(void *arg) {

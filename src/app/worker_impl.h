@@ -2,6 +2,7 @@
 #ifndef APP_WORKER_IMPL_H
 #define APP_WORKER_IMPL_H
 
+#include "app/edition.h"
 #include "app/worker.h"
 #include "lambda/invoke_api.h"
 
@@ -13,7 +14,6 @@ struct worker {
     pthread_t thread;
     int started;
     int *fds;
-    struct tls_context **server_tls; /* one per listen entry; NULL = plain */
     struct tls_context *client_tls;
     enum worker_stage stage;
     struct loop loop;
@@ -23,25 +23,22 @@ struct worker {
     struct pool *pool;
     struct sigv4_signer *signer;
     struct dynamodb *db;
-    struct lambda *lambda;
-    size_t functions_open;
-    int invoke_fd; /* -1: none, or it has an owner */
-    struct invoke_function *invoke_functions;
+    struct list editions;     /* struct edition, oldest first */
+    struct edition *now;      /* the one that serves */
+    struct edition *prepared; /* the one that may come next, or NULL */
+    struct list functions;    /* struct worker_function */
+    int functions_closing;
+    int invoke_fd;                       /* -1: none, or it has an owner */
     struct invoke_api *invoke;           /* NULL: off */
     void (*when_idle)(struct worker *w); /* once no invocation is in flight */
     struct meters meters;                /* of limits; see app/usage.h */
     struct usage_mail *usage_report;     /* NULL: it is on its way */
     struct mailbox *usage_box;
-    struct gateway *gateway;
     struct server *server;
 };
 
-/* A function of the configuration as this worker has it; NULL: a handler in C, or it could not
- * be made. */
-static inline struct function *worker_function(const struct worker *w,
-                                               const struct config_function *f) {
-    return f->workers ? f->workers[w->setup.index] : NULL;
-}
+/* edition.c */
+void worker_function_close(struct worker_function *wf);
 
 /* worker_close.c */
 /* Finishes what is in flight, then closes all. */
@@ -49,6 +46,8 @@ void worker_start_drain(struct worker *w);
 /* In reverse order of building; ends with WORKER_STOPPED. */
 void worker_close_all(struct worker *w);
 void worker_on_mailbox_closed(struct mailbox *box);
+/* Called after each function has closed. */
+void worker_function_gone(struct worker *w);
 
 /* worker_usage.c */
 /* Each turn: tells the main thread what was admitted. */

@@ -9,6 +9,9 @@ enum worker_mail_kind {
     MAIL_USAGE,
     MAIL_TICK,
     MAIL_ASK,
+    MAIL_PREPARE,
+    MAIL_SWAP,
+    MAIL_UNPREPARE,
     MAIL_DRAIN,
     MAIL_KILL,
     MAIL_END
@@ -21,6 +24,7 @@ struct worker_mail {
     struct usage_mail *usage;
     struct snapshot *snapshot;
     struct mailbox *reply_to;
+    struct edition_plan *plan;
 };
 
 static void take_credentials(struct worker *w, struct credentials *c) {
@@ -31,16 +35,17 @@ static void take_credentials(struct worker *w, struct credentials *c) {
 }
 
 static void take_named(struct worker *w, struct snapshot *s) {
-    const struct config *c = w->setup.config;
+    const struct config *c = w->now->config;
     ASSERT(s->lengths.routes == gateway_routes_count(c->router));
     ASSERT(s->lengths.tables == c->table_count && s->lengths.functions == c->function_count);
-    memcpy(s->routes, gateway_count_routes(w->gateway),
+    memcpy(s->routes, gateway_count_routes(w->now->gateway),
            (s->lengths.routes + 1) * sizeof s->routes[0]);
     for (size_t i = 0; i < c->table_count; i++) {
-        dynamodb_count_table(w->db, i, &s->tables[i]);
+        dynamodb_count_table(w->db, slice_cstr(c->tables[i].name), &s->tables[i]);
     }
     for (size_t i = 0; i < c->function_count; i++) {
-        const struct function *f = worker_function(w, &c->functions[i]);
+        struct function **workers = c->functions[i].workers;
+        const struct function *f = workers ? workers[w->setup.index] : NULL;
         if (f) {
             function_count(f, &s->functions[i]);
         }
@@ -57,14 +62,28 @@ static void take_snapshot(struct worker *w, struct snapshot *s) {
     s->bytes_in = w->hub.bytes_in;
     s->bytes_out = w->hub.bytes_out;
     server_count(w->server, &s->server);
-    gateway_count(w->gateway, &s->gateway);
-    lambda_count(w->lambda, &s->lambda);
+    gateway_count(w->now->gateway, &s->gateway);
+    lambda_count(w->now->lambda, &s->lambda);
     dynamodb_count(w->db, &s->dynamodb);
     pool_count(w->pool, &s->pool);
     ASSERT(count <= SERVER_REASONS_MAX);
     memcpy(s->reasons, reasons, count * sizeof *reasons);
     s->reason_count = count;
     take_named(w, s);
+}
+
+static void prepare(struct worker *w, struct edition_plan *plan) {
+    size_t missing;
+    unsigned number = plan->number;
+    w->prepared = edition_new(w, plan, &missing);
+    w->setup.on_notice(w->setup.arg, missing ? WORKER_UNPREPARED : WORKER_PREPARED, number);
+}
+
+static void swap(struct worker *w) {
+    struct edition *e = w->prepared;
+    w->prepared = NULL;
+    edition_use(e);
+    w->setup.on_notice(w->setup.arg, WORKER_SWAPPED, e->plan->number);
 }
 
 void worker_on_mail(struct mailbox *box, struct mail *mail) {
@@ -75,6 +94,7 @@ void worker_on_mail(struct mailbox *box, struct mail *mail) {
     struct usage_mail *usage = m->usage;
     struct snapshot *snapshot = m->snapshot;
     struct mailbox *reply_to = m->reply_to;
+    struct edition_plan *plan = m->plan;
 
     free(m);
     switch (kind) {
@@ -89,6 +109,15 @@ void worker_on_mail(struct mailbox *box, struct mail *mail) {
     case MAIL_ASK:
         take_snapshot(w, snapshot);
         mailbox_post(reply_to, &snapshot->mail);
+        break;
+    case MAIL_PREPARE:
+        prepare(w, plan);
+        break;
+    case MAIL_SWAP:
+        swap(w);
+        break;
+    case MAIL_UNPREPARE:
+        w->prepared = NULL; /* swept */
         break;
     case MAIL_DRAIN:
         worker_start_drain(w);
@@ -121,6 +150,22 @@ void worker_usage(struct worker *w, struct usage_mail *usage) {
     m->kind = MAIL_USAGE;
     m->usage = usage;
     mailbox_post(&w->box, &m->mail);
+}
+
+void worker_prepare(struct worker *w, struct edition_plan *plan) {
+    struct worker_mail *m = calloc(1, sizeof *m);
+    ASSERT(m != NULL);
+    m->kind = MAIL_PREPARE;
+    m->plan = plan;
+    mailbox_post(&w->box, &m->mail);
+}
+
+void worker_swap(struct worker *w) {
+    post(w, MAIL_SWAP, NULL);
+}
+
+void worker_unprepare(struct worker *w) {
+    post(w, MAIL_UNPREPARE, NULL);
 }
 
 void worker_tick(struct worker *w) {

@@ -36,7 +36,7 @@ void worker_last_usage(struct worker *w) {
 }
 
 static void learn(struct worker *w, const struct usage_mail *m) {
-    const struct gateway_access *a = &w->setup.config->access;
+    const struct gateway_access *a = &w->now->config->access;
     for (size_t i = 0; i < m->count; i++) {
         uint32_t id = m->items[i].meter;
         if (id < a->meter_count && id < w->meters.count) {

@@ -26,7 +26,7 @@ struct dynamodb_table_counts {
     size_t retry_tokens;            /* left of the retry quota */
 };
 /* index: as in `tables` of dynamodb_new. */
-void dynamodb_count_table(const struct dynamodb *d, size_t index,
+void dynamodb_count_table(const struct dynamodb *d, struct slice name,
                           struct dynamodb_table_counts *out);
 
 #endif

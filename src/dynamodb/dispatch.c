@@ -133,7 +133,7 @@ void dispatch_run(struct dynamodb *d) {
     size_t idle = 0; /* tables in a row that had nothing to send */
     size_t at = d->first_table;
     while (idle < d->table_count && d->port->free_places(d->port) > 0) {
-        struct table *t = &d->tables[at];
+        struct table *t = d->tables[at];
         at = at + 1 < d->table_count ? at + 1 : 0;
         enum lane_name lane = choose_lane(d, t);
         if (lane == LANES) {
@@ -147,14 +147,14 @@ void dispatch_run(struct dynamodb *d) {
     }
     d->first_table = at;
     for (size_t i = 0; i < d->table_count; i++) {
-        coalescer_after_turn(&d->tables[i], d->now_ns);
+        coalescer_after_turn(d->tables[i], d->now_ns);
     }
 }
 
 uint64_t dispatch_due_ns(const struct dynamodb *d) {
     uint64_t earliest = UINT64_MAX;
     for (size_t i = 0; i < d->table_count; i++) {
-        struct table *t = &d->tables[i];
+        struct table *t = d->tables[i];
         for (enum lane_name lane = 0; lane < LANES; lane++) {
             if (list_empty(&t->lanes[lane].ready)) {
                 continue;

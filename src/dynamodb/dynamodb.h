@@ -91,13 +91,14 @@ extern const struct dynamodb_options dynamodb_options_default;
 
 struct dynamodb;
 
-/* tables: immutable, shared, outlive it. The signer is the worker's. Aborts when memory is out.
- */
+/* Copies the tables; the signer is the worker's. Aborts when memory is out. */
 struct dynamodb *dynamodb_new(struct loop *l, struct pool *pool, struct sigv4_signer *signer,
                               const struct model_table *tables, size_t table_count,
                               const struct dynamodb_options *options);
-/* 0; ERR_BUSY at a bound or while draining; ERR_NOT_FOUND: no such table; ERR_INVALID: no key.
- */
+/* A reload: adds those it does not know. Later: drops the others that have no op left. */
+void dynamodb_add_tables(struct dynamodb *d, const struct model_table *tables, size_t count);
+void dynamodb_keep_tables(struct dynamodb *d, const struct model_table *tables, size_t count);
+/* 0; ERR_BUSY at a bound or draining; ERR_NOT_FOUND: no such table; ERR_INVALID: no key. */
 MUST_CHECK int dynamodb_submit(struct dynamodb *d, const struct op_request *request);
 /* Cheap early refusal before a body is parsed: true when submit would say ERR_BUSY. */
 int dynamodb_busy(const struct dynamodb *d);
@@ -110,8 +111,7 @@ void dynamodb_close(struct dynamodb *d, void (*on_closed)(void *arg), void *arg)
 void dynamodb_free(struct dynamodb *d);
 /* The Date field moved our clock: seconds to add to the wall clock when signing. */
 int64_t dynamodb_clock_offset_s(const struct dynamodb *d);
-/* The service said our credentials are bad: called at most once a second, on the worker's
- * thread. */
+/* The service said our credentials are bad: at most once a second, on the worker's thread. */
 void dynamodb_on_bad_credentials(struct dynamodb *d, void (*fn)(void *arg), void *arg);
 
 #endif

@@ -49,6 +49,52 @@ const struct dynamodb_options dynamodb_options_default = {
     .retry_after_ms = 1000,
 };
 
+static void table_add(struct dynamodb *d, const struct model_table *schema) {
+    struct table *t = malloc(sizeof *t);
+    d->tables = realloc(d->tables, (d->table_count + 1) * sizeof *d->tables);
+    ASSERT(t && d->tables);
+    table_init(t, schema);
+    d->tables[d->table_count++] = t;
+    map_insert(&d->by_name, &t->node, t->name);
+}
+
+static void table_free(struct dynamodb *d, struct table *t) {
+    map_remove(&d->by_name, &t->node);
+    table_fini(t);
+    free(t);
+}
+
+void dynamodb_add_tables(struct dynamodb *d, const struct model_table *tables, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (!map_find(&d->by_name, slice_cstr(tables[i].name))) {
+            table_add(d, &tables[i]);
+        }
+    }
+}
+
+static int is_among(const struct model_table *tables, size_t count, const struct table *t) {
+    for (size_t i = 0; i < count; i++) {
+        if (slice_eq(slice_cstr(tables[i].name), t->name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void dynamodb_keep_tables(struct dynamodb *d, const struct model_table *tables, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < d->table_count; i++) {
+        struct table *t = d->tables[i];
+        if (t->ops > 0 || is_among(tables, count, t)) {
+            d->tables[kept++] = t;
+        } else {
+            table_free(d, t);
+        }
+    }
+    d->table_count = kept;
+    d->first_table = 0;
+}
+
 struct dynamodb *pipeline_new(struct dynamodb_port *port, const struct model_table *tables,
                               size_t table_count, const struct dynamodb_options *options) {
     struct dynamodb *d = calloc(1, sizeof *d);
@@ -59,14 +105,8 @@ struct dynamodb *pipeline_new(struct dynamodb_port *port, const struct model_tab
         d->options.batch_items = COALESCER_OPS_MAX;
     }
     d->rule = coalescer_eager;
-    d->tables = calloc(table_count ? table_count : 1, sizeof *d->tables);
-    ASSERT(d->tables);
-    d->table_count = table_count;
     map_init(&d->by_name, table_count);
-    for (size_t i = 0; i < table_count; i++) {
-        table_init(&d->tables[i], &tables[i]);
-        map_insert(&d->by_name, &d->tables[i].node, d->tables[i].name);
-    }
+    dynamodb_add_tables(d, tables, table_count);
     slab_init(&d->ops, "op", sizeof(struct op), d->options.queue_ops);
     slab_init(&d->lines, "key_line", sizeof(struct key_line), NO_LIMIT);
     slab_init(&d->batches, "batch", sizeof(struct batch), NO_LIMIT);
@@ -82,8 +122,7 @@ struct dynamodb *pipeline_new(struct dynamodb_port *port, const struct model_tab
 void dynamodb_free(struct dynamodb *d) {
     ASSERT(list_empty(&d->standing) && list_empty(&d->settled) && list_empty(&d->abandoned));
     for (size_t i = 0; i < d->table_count; i++) {
-        map_remove(&d->by_name, &d->tables[i].node);
-        table_fini(&d->tables[i]);
+        table_free(d, d->tables[i]);
     }
     map_fini(&d->by_name);
     free(d->tables);
@@ -178,6 +217,7 @@ int dynamodb_submit(struct dynamodb *d, const struct op_request *request) {
         return ERR_BUSY;
     }
     op->table = t;
+    t->ops++;
     op->lane = (uint8_t)lane_of(d, request);
     op->invocation = rng_u64(&d->port->rng);
     op->submitted_ns = d->now_ns;
@@ -252,6 +292,7 @@ void pipeline_forget(struct dynamodb *d, struct op *op) {
     list_remove(&op->node);
     key_line_leave(d, op);
     d->held_bytes -= op->held;
+    op->table->ops--;
     op_free(&d->ops, op);
 }
 
@@ -318,8 +359,8 @@ static void sweep_deadlines(struct dynamodb *d) {
     sweep_list(d, &d->standing, pipeline_give_up, &earliest);
     for (size_t i = 0; i < d->table_count; i++) {
         for (int lane = 0; lane < LANES; lane++) {
-            sweep_list(d, &d->tables[i].lanes[lane].ready, pipeline_give_up, &earliest);
-            sweep_list(d, &d->tables[i].lanes[lane].flying, abandon, &earliest);
+            sweep_list(d, &d->tables[i]->lanes[lane].ready, pipeline_give_up, &earliest);
+            sweep_list(d, &d->tables[i]->lanes[lane].flying, abandon, &earliest);
         }
     }
     d->earliest_deadline_ns = earliest;
@@ -345,7 +386,7 @@ static size_t count_flying(const struct dynamodb *d) {
     size_t count = 0;
     for (size_t i = 0; i < d->table_count; i++) {
         for (int lane = 0; lane < LANES; lane++) {
-            count += d->tables[i].lanes[lane].flying.count;
+            count += d->tables[i]->lanes[lane].flying.count;
         }
     }
     return count;
@@ -355,7 +396,7 @@ static size_t count_queued(const struct dynamodb *d) {
     size_t count = d->standing.count + d->resting.count;
     for (size_t i = 0; i < d->table_count; i++) {
         for (int lane = 0; lane < LANES; lane++) {
-            count += d->tables[i].lanes[lane].ready.count;
+            count += d->tables[i]->lanes[lane].ready.count;
         }
     }
     return count;
@@ -448,8 +489,8 @@ static void cancel_all(struct dynamodb *d) {
         pipeline_give_up(d, op);
     }
     for (size_t i = 0; i < d->table_count; i++) {
-        cancel_flying(d, &d->tables[i]);
-        cancel_ready(d, &d->tables[i]);
+        cancel_flying(d, d->tables[i]);
+        cancel_ready(d, d->tables[i]);
     }
 }
 
@@ -489,10 +530,11 @@ void dynamodb_count(const struct dynamodb *d, struct dynamodb_counts *out) {
     ASSERT(d->ops.used == out->queued + out->in_flight + d->abandoned.count);
 }
 
-void dynamodb_count_table(const struct dynamodb *d, size_t index,
+void dynamodb_count_table(const struct dynamodb *d, struct slice name,
                           struct dynamodb_table_counts *out) {
-    ASSERT(index < d->table_count);
-    const struct table *t = &d->tables[index];
+    const struct map_node *found = map_find(&d->by_name, name);
+    ASSERT(found != NULL);
+    const struct table *t = container_of(found, struct table, node);
     *out = (struct dynamodb_table_counts){.throttles = t->throttles,
                                           .write_limit = t->writes.limit,
                                           .read_limit = t->reads.limit,

@@ -20,7 +20,7 @@ struct dynamodb {
     struct dynamodb_port *port;
     struct dynamodb_options options;
     coalescer_rule rule;
-    struct table *tables;
+    struct table **tables;
     size_t table_count;
     size_t first_table; /* whose turn it is to go first */
     struct map by_name;

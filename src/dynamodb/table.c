@@ -4,8 +4,9 @@
 
 void table_init(struct table *t, const struct model_table *schema) {
     memset(t, 0, sizeof *t);
-    t->schema = schema;
-    t->name = slice_cstr(schema->name);
+    t->own = *schema;
+    t->schema = &t->own;
+    t->name = slice_cstr(t->own.name);
     map_init(&t->lines, LINES_FIRST_BUCKETS);
     for (int i = 0; i < LANES; i++) {
         list_init(&t->lanes[i].ready);

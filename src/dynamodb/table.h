@@ -18,8 +18,10 @@ struct lane {
 };
 
 struct table {
-    struct map_node node; /* in d->tables, by name */
-    const struct model_table *schema;
+    struct map_node node;             /* in d->tables, by name */
+    const struct model_table *schema; /* &own */
+    struct model_table own;
+    size_t ops; /* that are not forgotten */
     struct slice name;
     struct map lines; /* struct key_line by canonical key bytes */
     struct lane lanes[LANES];

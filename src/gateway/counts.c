@@ -42,20 +42,40 @@ static int is_reason(const struct gateway_reason *r, const char *reason, size_t 
     return strncmp(r->name, reason, len) == 0 && r->name[len] == '\0';
 }
 
-void gateway_count_reason(struct gateway_counts *c, const char *reason) {
+static void count_reason(struct gateway_counts *c, const char *reason, uint64_t number) {
     size_t len = strnlen(reason, GATEWAY_REASON_TEXT_MAX - 1);
     for (size_t i = 0; i < c->reason_count; i++) {
         if (is_reason(&c->reasons[i], reason, len)) {
-            c->reasons[i].count++;
+            c->reasons[i].count += number;
             return;
         }
     }
     if (c->reason_count < GATEWAY_REASONS_MAX) {
         struct gateway_reason *r = &c->reasons[c->reason_count++];
         memcpy(r->name, reason, len);
-        r->count = 1;
+        r->count = number;
         return;
     }
     c->reasons[GATEWAY_REASONS_MAX] = (struct gateway_reason){
-        .name = "other", .count = c->reasons[GATEWAY_REASONS_MAX].count + 1};
+        .name = "other", .count = c->reasons[GATEWAY_REASONS_MAX].count + number};
+}
+
+void gateway_count_reason(struct gateway_counts *c, const char *reason) {
+    count_reason(c, reason, 1);
+}
+
+void gateway_counts_move(struct gateway_counts *to, struct gateway_counts *from) {
+    to->refused_early += from->refused_early;
+    to->abandoned += from->abandoned;
+    to->preflights += from->preflights;
+    for (size_t i = 0; i < ACCESS_REFUSALS; i++) {
+        to->refusals[i] += from->refusals[i];
+    }
+    buckets_merge(&to->total_ns, &from->total_ns);
+    for (size_t i = 0; i <= GATEWAY_REASONS_MAX; i++) {
+        if (from->reasons[i].count > 0) {
+            count_reason(to, from->reasons[i].name, from->reasons[i].count);
+        }
+    }
+    memset(from, 0, sizeof *from);
 }

@@ -37,5 +37,7 @@ size_t gateway_status_slot(unsigned status);
 const char *gateway_status_text(size_t slot);
 
 void gateway_count_reason(struct gateway_counts *c, const char *reason);
+/* Adds all of `from`, which is zero afterwards. */
+void gateway_counts_move(struct gateway_counts *to, struct gateway_counts *from);
 
 #endif

@@ -28,6 +28,7 @@ struct gateway {
     struct gateway_counts counts;
     struct gateway_route_counts *route_counts;
     size_t route_count;
+    size_t in_flight;
     struct rng rng; /* trace ids */
     char timing[SERVER_TIMING_MAX];
 };
@@ -81,6 +82,39 @@ void gateway_free(struct gateway *g) {
     buffer_fini(&g->line);
     free(g->route_counts);
     free(g);
+}
+
+size_t gateway_in_flight(const struct gateway *g) {
+    return g->in_flight;
+}
+
+/* Where the key stands: most often where it stood before. `count`: nowhere. */
+static size_t find_route(const struct gateway *g, struct slice key, size_t hint) {
+    for (size_t n = 0; n < g->route_count; n++) {
+        size_t i = (hint + n) % g->route_count;
+        if (slice_eq(gateway_routes_key(g->options.routes, i), key)) {
+            return i;
+        }
+    }
+    return g->route_count;
+}
+
+static void move_answers(struct gateway_route_counts *to, struct gateway_route_counts *from) {
+    for (size_t k = 0; k < GATEWAY_STATUSES; k++) {
+        to->answers[k] += from->answers[k];
+        from->answers[k] = 0;
+    }
+}
+
+void gateway_succeed(struct gateway *to, struct gateway *from) {
+    for (size_t i = 0; i < from->route_count; i++) {
+        size_t at = find_route(to, gateway_routes_key(from->options.routes, i), i);
+        if (at < to->route_count) { /* a route that is gone takes its count along */
+            move_answers(&to->route_counts[at], &from->route_counts[i]);
+        }
+    }
+    move_answers(&to->route_counts[to->route_count], &from->route_counts[from->route_count]);
+    gateway_counts_move(&to->counts, &from->counts);
 }
 
 void gateway_count(const struct gateway *g, struct gateway_counts *out) {
@@ -371,6 +405,7 @@ static void on_request(void *owner, struct server_request *r) {
     struct gateway_match match;
     data->route = g->route_count;
     r->owner_data = event;
+    g->in_flight++;
     const char *reason = "no_memory";
     unsigned status = 503;
     if (request_headers_complete(r, loop_wall_ms(g->loop) / 1000, &g->rng,
@@ -463,6 +498,7 @@ static size_t counted_route(const struct gateway *g, const struct server_request
 static void on_answered(void *owner, const struct server_request *r, unsigned status,
                         size_t body_bytes, const char *reason) {
     struct gateway *g = owner;
+    g->in_flight -= r != NULL && r->owner_data != NULL;
     g->route_counts[counted_route(g, r)].answers[gateway_status_slot(status)]++;
     if (r != NULL) {
         buckets_add(&g->counts.total_ns, buckets_wait_ns, loop_now_ns(g->loop) - r->start_ns);
@@ -476,6 +512,7 @@ static void on_answered(void *owner, const struct server_request *r, unsigned st
 static void on_abandon(void *owner, struct server_request *r) {
     struct gateway *g = owner;
     g->counts.abandoned++;
+    g->in_flight -= r->owner_data != NULL;
     log_access(g, r, STATUS_CLIENT_LEFT, 0, "client_left");
     lambda_abandon(r);
 }

@@ -30,6 +30,8 @@ MUST_CHECK int gateway_routes_add(struct gateway_routes *r, struct slice route_k
                                   void *target, char reason[160]);
 void gateway_routes_free(struct gateway_routes *r);
 size_t gateway_routes_count(const struct gateway_routes *r);
+/* By the order of adding. */
+struct slice gateway_routes_key(const struct gateway_routes *r, size_t index);
 
 #define GATEWAY_PARAMS_MAX   16
 #define GATEWAY_SEGMENTS_MAX 64  /* of a route */
@@ -63,6 +65,7 @@ struct gateway_stage {
 };
 
 struct gateway_options {
+    uint32_t generation; /* tells it from the gateways before it, from 1 on; 0 = 1 */
     const struct gateway_routes *routes; /* targets are struct lambda_handler * */
     const struct gateway_stage *stage;
     const struct gateway_access *access; /* NULL: anybody may call, as often as they like */
@@ -79,6 +82,11 @@ struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
 /* Give these and the gateway as owner to server_new. */
 extern const struct server_events gateway_server_events;
 void gateway_free(struct gateway *g);
+/* Requests handed to it and not answered. */
+size_t gateway_in_flight(const struct gateway *g);
+/* A new gateway takes the place of an old one (server_set_owner): what was counted goes on in
+ * it, routes by their keys. Once more before the old one is freed. */
+void gateway_succeed(struct gateway *to, struct gateway *from);
 
 void gateway_count(const struct gateway *g, struct gateway_counts *out);
 /* Of each route, in the order of adding; then of what had no route (404, 405, bad requests). As

@@ -46,6 +46,7 @@ struct node {
 struct gateway_routes {
     struct node root;
     struct route *fallback; /* $default */
+    struct slice *keys;     /* by the order of adding */
     size_t count;
 };
 
@@ -89,6 +90,7 @@ void gateway_routes_free(struct gateway_routes *r) {
     if (r != NULL) {
         node_fini(&r->root);
         route_free(r->fallback);
+        free(r->keys);
         free(r);
     }
 }
@@ -333,12 +335,19 @@ int gateway_routes_add(struct gateway_routes *r, struct slice route_key, void *t
         route_free(route); /* nodes made on the way stay: they match nothing */
         return error;
     }
-    r->count++;
+    r->keys = realloc(r->keys, (r->count + 1) * sizeof(*r->keys));
+    ASSERT(r->keys != NULL);
+    r->keys[r->count++] = route->key;
     return 0;
 }
 
 size_t gateway_routes_count(const struct gateway_routes *r) {
     return r->count;
+}
+
+struct slice gateway_routes_key(const struct gateway_routes *r, size_t index) {
+    ASSERT(index < r->count);
+    return r->keys[index];
 }
 
 /* ---- matching ---- */

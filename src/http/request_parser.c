@@ -311,19 +311,24 @@ enum http_parse_result http_request_parser_feed(struct http_request_parser *p, c
 
 /* --- the rest of the interface --- */
 
+void http_request_parser_set_limits(struct http_request_parser *p,
+                                    const struct http_limits *limits) {
+    ASSERT(limits->header_count <= HTTP_HEADERS_MAX);
+    p->limits = limits;
+    p->reader.head_max = limits->head_bytes;
+    p->reader.headers_max = limits->header_count;
+    p->reader.extension_max = limits->chunk_extension_bytes;
+    p->reader.trailer_max = limits->trailer_bytes + 2; /* the empty line that ends them */
+}
+
 struct http_request_parser *http_request_parser_new(const struct http_limits *limits) {
     struct http_request_parser *p = malloc(sizeof(*p));
     if (p == NULL) {
         return NULL;
     }
-    ASSERT(limits->header_count <= HTTP_HEADERS_MAX);
-    p->limits = limits;
     http_reader_init(&p->reader, HTTP_REQUEST);
     p->reader.check_head = on_head_piece;
-    p->reader.head_max = limits->head_bytes;
-    p->reader.headers_max = limits->header_count;
-    p->reader.extension_max = limits->chunk_extension_bytes;
-    p->reader.trailer_max = limits->trailer_bytes + 2; /* the empty line that ends them */
+    http_request_parser_set_limits(p, limits);
     http_request_parser_next(p);
     return p;
 }

@@ -39,6 +39,9 @@ struct http_request_parser;
 
 /* `limits` must outlive the parser. NULL when memory is out. */
 struct http_request_parser *http_request_parser_new(const struct http_limits *limits);
+/* Between requests: for the next one. */
+void http_request_parser_set_limits(struct http_request_parser *p,
+                                    const struct http_limits *limits);
 void http_request_parser_free(struct http_request_parser *p);
 
 /* Consumes up to `len` bytes; how many in *used. */

@@ -214,6 +214,14 @@ int function_submit(struct function *f, struct function_call *c) {
     return 0;
 }
 
+size_t function_in_flight(const struct function *f) {
+    size_t calls = f->queue.count;
+    for (size_t k = 0; k < f->options.processes; k++) {
+        calls += f->slots[k].calls.count;
+    }
+    return calls;
+}
+
 void function_count(const struct function *f, struct function_counts *out) {
     *out = f->counts;
     out->running = slots_in(f, SLOT_READY);
@@ -253,13 +261,43 @@ static void on_free_after_close(void *arg) {
     function_free(arg);
 }
 
+static const char *own_text(struct function *f, const char *text) {
+    return text ? arena_cstr(&f->texts, slice_cstr(text)) : NULL;
+}
+
+static const char *const *own_texts(struct function *f, const char *const *texts) {
+    size_t count = 0;
+    while (texts != NULL && texts[count] != NULL) {
+        count++;
+    }
+    const char **copy = arena_zalloc(&f->texts, (count + 1) * sizeof(*copy));
+    ASSERT(copy != NULL);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = own_text(f, texts[i]);
+        ASSERT(copy[i] != NULL);
+    }
+    return copy;
+}
+
+/* A configuration that is replaced goes before the function does. */
+static void own_options(struct function *f, const struct function_options *options) {
+    arena_init(&f->texts, NULL, 0, SIZE_MAX);
+    f->options = *options;
+    fill_in_defaults(&f->options);
+    f->options.name = own_text(f, f->options.name);
+    f->options.directory = own_text(f, f->options.directory);
+    f->options.region = own_text(f, f->options.region);
+    f->options.account_id = own_text(f, f->options.account_id);
+    f->options.command = own_texts(f, f->options.command);
+    f->options.environment = own_texts(f, f->options.environment);
+}
+
 struct function *function_new(struct loop *l, struct stream_hub *hub,
                               const struct function_options *options, char reason[160]) {
     struct function *f = calloc(1, sizeof(*f));
     ASSERT(f != NULL);
     f->loop = l;
-    f->options = *options;
-    fill_in_defaults(&f->options);
+    own_options(f, options);
     rng_seed_random(&f->rng);
     list_init(&f->queue);
     deadline_queue_init(&f->waits, l, f->options.timeout_ms, on_wait_over, f);
@@ -317,5 +355,6 @@ void function_close(struct function *f, void (*on_closed)(void *arg), void *arg)
 void function_free(struct function *f) {
     ASSERT(f->open_handles == 0 && list_empty(&f->queue));
     free(f->slots);
+    arena_reset(&f->texts);
     free(f);
 }

@@ -20,7 +20,7 @@
 #include "lambda/function_call.h"
 #include "lambda/invocation.h"
 
-struct function_options { /* what it points to must outlive the function */
+struct function_options { /* copied with all it points to */
     const char *name;
     const char *const *command;     /* argv, NULL-terminated */
     const char *const *environment; /* "NAME=value", NULL-terminated; NULL = none */
@@ -54,6 +54,8 @@ MUST_CHECK int function_submit(struct function *f, struct function_call *c);
 void function_close(struct function *f, void (*on_closed)(void *arg), void *arg);
 void function_free(struct function *f);
 uint64_t function_timeout_ms(const struct function *f);
+/* Calls given or waiting. */
+size_t function_in_flight(const struct function *f);
 unsigned function_payload_format(const struct function *f); /* 1 or 2 */
 
 /* The state of function_invoke: a route's. One function per worker, each set by its worker

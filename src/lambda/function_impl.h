@@ -3,6 +3,7 @@
 #ifndef LAMBDA_FUNCTION_IMPL_H
 #define LAMBDA_FUNCTION_IMPL_H
 
+#include "base/arena.h"
 #include "base/rng.h"
 #include "base/state.h"
 #include "lambda/function.h"
@@ -51,6 +52,7 @@ struct parked_next {
 struct function {
     struct loop *loop;
     struct function_options options;
+    struct arena texts; /* what the options point to */
     struct function_slot *slots;
     struct list queue;             /* calls waiting for a process */
     struct deadline_queue waits;   /* of the queue */

@@ -89,6 +89,18 @@ void lambda_count(const struct lambda *l, struct lambda_counts *out) {
     out->slab_bytes = l->invocations.bytes;
 }
 
+void lambda_succeed(struct lambda *to, struct lambda *from) {
+    struct lambda_counts *a = &to->counts, *b = &from->counts;
+    a->invocations += b->invocations;
+    a->refused += b->refused;
+    a->timeouts += b->timeouts;
+    a->abandoned += b->abandoned;
+    a->bad_answers += b->bad_answers;
+    a->completed_twice += b->completed_twice;
+    a->completed_late += b->completed_late;
+    *b = (struct lambda_counts){0};
+}
+
 /* ---- the gate ---- */
 
 /* Never completed, and nothing will call its handler again. Somebody may still hold a pointer

@@ -73,6 +73,9 @@ struct lambda_counts {
     size_t slab_bytes; /* of invocations */
 };
 void lambda_count(const struct lambda *l, struct lambda_counts *out);
+/* A new lambda takes the place of an old one: what was counted goes on in it. Once more before
+ * the old one is freed. */
+void lambda_succeed(struct lambda *to, struct lambda *from);
 
 /* In the request's arena, as is all it points to. request->owner_data points to it from
  * lambda_invoke on, also when the answer goes out (for the access log). */

@@ -257,6 +257,30 @@ struct invoke_api *invoke_api_new(struct loop *l, struct stream_hub *hub, int fd
     return a;
 }
 
+void invoke_api_set_functions(struct invoke_api *a, const struct invoke_function *functions,
+                              size_t count, struct lambda *lambda) {
+    a->options.functions = functions;
+    a->options.function_count = count;
+    a->options.lambda = lambda;
+    LIST_FOR_EACH_SAFE (node, follow, &a->calls) {
+        struct invoke_call *ic = container_of(node, struct invoke_call, node);
+        if (list_linked(&ic->retry.node) && !invoke_retarget(ic)) {
+            invoke_drop_event(ic, "function_gone");
+        }
+    }
+}
+
+int invoke_api_uses(const struct invoke_api *a, const struct invoke_function *functions,
+                    size_t count) {
+    LIST_FOR_EACH (node, &a->calls) {
+        const struct invoke_call *ic = container_of(node, struct invoke_call, node);
+        if (ic->target >= functions && ic->target < functions + count) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 size_t invoke_api_in_flight(const struct invoke_api *a) {
     return a->calls.count;
 }

@@ -43,6 +43,13 @@ struct invoke_api;
  * before invoke_api_free. */
 struct invoke_api *invoke_api_new(struct loop *l, struct stream_hub *hub, int fd,
                                   const struct invoke_options *options);
+/* A reload: for calls and tries of events from now on; calls that run stay with what they have.
+ * Events for a function that is gone are dropped, and logged. */
+void invoke_api_set_functions(struct invoke_api *a, const struct invoke_function *functions,
+                              size_t count, struct lambda *lambda);
+/* Whether a call that runs has one of these. */
+int invoke_api_uses(const struct invoke_api *a, const struct invoke_function *functions,
+                    size_t count);
 /* Calls running and events not done yet. */
 size_t invoke_api_in_flight(const struct invoke_api *a);
 /* Takes no more. What is in flight goes on. */

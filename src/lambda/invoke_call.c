@@ -26,6 +26,17 @@ void invoke_drop_event(struct invoke_call *ic, const char *reason) {
     call_free(ic);
 }
 
+bool invoke_retarget(struct invoke_call *ic) {
+    const struct invoke_options *o = &ic->api->options;
+    for (size_t i = 0; i < o->function_count; i++) {
+        if (strcmp(o->functions[i].name, ic->target->name) == 0) {
+            ic->target = &o->functions[i];
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Throttled is not failed: it is tried again for as long as events live. */
 static void retry_event(struct invoke_call *ic, bool failed, const char *reason) {
     struct invoke_api *a = ic->api;
@@ -35,6 +46,8 @@ static void retry_event(struct invoke_call *ic, bool failed, const char *reason)
         invoke_drop_event(ic, "closing");
     } else if (ic->failures > INVOKE_EVENT_RETRIES || age_ns > INVOKE_EVENT_AGE_MAX_NS) {
         invoke_drop_event(ic, reason);
+    } else if (!invoke_retarget(ic)) {
+        invoke_drop_event(ic, "function_gone");
     } else {
         deadline_arm(&a->retries, &ic->retry);
     }

@@ -49,6 +49,8 @@ void invoke_event(struct invoke_api *a, struct server_request *r,
 void invoke_now(struct invoke_api *a, struct server_request *r,
                 const struct invoke_function *target, struct slice context, bool streams);
 void invoke_on_retry(struct deadline_queue *q, struct deadline *d);
+/* To the function of the same name as it is now; false: there is none. */
+bool invoke_retarget(struct invoke_call *ic);
 /* An event that waits to be tried again never will be. */
 void invoke_drop_event(struct invoke_call *ic, const char *reason);
 

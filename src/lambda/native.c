@@ -6,9 +6,12 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 struct native {
+    unsigned owners;
     void *library;
+    struct stat file;
     const struct penstock_handler *handler;
     struct {
         void *state;
@@ -114,8 +117,12 @@ int native_open(const char *path, const char *name, struct native **out,
     }
     struct native *n = calloc(1, sizeof(*n));
     ASSERT(n != NULL);
+    n->owners = 1;
     n->library = library;
     n->handler = handler;
+    if (stat(local, &n->file) != 0) {
+        memset(&n->file, 0, sizeof(n->file)); /* gone meanwhile: like no other file */
+    }
     *out = n;
     return 0;
 }
@@ -144,8 +151,23 @@ void native_invoke(struct penstock_invocation *i, void *native) {
     n->handler->invoke(i, n->workers[worker].state);
 }
 
+struct native *native_ref(struct native *n) {
+    n->owners++;
+    return n;
+}
+
+int native_same_file(const struct native *a, const struct native *b) {
+    const struct stat *x = &a->file, *y = &b->file;
+    return x->st_dev == y->st_dev && x->st_ino == y->st_ino && x->st_size == y->st_size &&
+           x->st_mtim.tv_sec == y->st_mtim.tv_sec && x->st_mtim.tv_nsec == y->st_mtim.tv_nsec;
+}
+
+int native_ready(const struct native *n) {
+    return n->workers[0].ready;
+}
+
 void native_close(struct native *n) {
-    if (n == NULL) {
+    if (n == NULL || --n->owners > 0) {
         return;
     }
     for (unsigned worker = 0; worker < NATIVE_WORKERS_MAX; worker++) {

@@ -24,9 +24,15 @@ MUST_CHECK int native_open(const char *path, const char *name, struct native **o
  * the function's environment, "{}" when NULL. 0, or ERR_REFUSED with the handler's reason. */
 MUST_CHECK int native_init(struct native *n, unsigned worker, const char *settings_json,
                            char reason[NATIVE_REASON_MAX]);
+/* It has been initialised for the first worker. */
+int native_ready(const struct native *n);
 /* A penstock_invoke_fn: runs the handler with its worker's state (lambda_options.worker). */
 void native_invoke(struct penstock_invocation *i, void *native);
-/* Calls fini for every state, then unloads the library. */
+/* One more owner. All owners are on one thread. */
+struct native *native_ref(struct native *n);
+/* Whether both were loaded from the same file as it was then. */
+int native_same_file(const struct native *a, const struct native *b);
+/* The last owner's: calls fini for every state, then unloads the library. */
 void native_close(struct native *n);
 
 #endif

@@ -104,6 +104,23 @@ void deadline_queue_init(struct deadline_queue *q, struct loop *l, uint64_t leng
     timer_init(&q->timer, l, on_tick);
 }
 
+void deadline_queue_set_length(struct deadline_queue *q, uint64_t length_ms) {
+    q->length_ns = length_ms * NS_PER_MS;
+}
+
+/* At the back, but for those that were given a longer time before the length was changed. */
+static void insert_by_due(struct deadline_queue *q, struct deadline *d) {
+    struct list_node *before = q->waiting.last;
+    while (before && container_of(before, struct deadline, node)->due_ns > d->due_ns) {
+        before = before->prev;
+    }
+    if (before) {
+        list_insert_after(before, &d->node);
+    } else {
+        list_push_front(&q->waiting, &d->node);
+    }
+}
+
 void deadline_arm(struct deadline_queue *q, struct deadline *d) {
     if (q->length_ns == 0) {
         return;
@@ -114,7 +131,7 @@ void deadline_arm(struct deadline_queue *q, struct deadline *d) {
         list_remove(&d->node);
     }
     d->due_ns = now_ns + q->length_ns;
-    list_push_back(&q->waiting, &d->node);
+    insert_by_due(q, d);
     if (!timer_active(&q->timer)) {
         schedule(q, now_ns);
     }

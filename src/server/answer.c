@@ -171,13 +171,18 @@ void conn_pump(struct server_conn *c) {
     }
 }
 
+/* A request that was refused before it was handed out is the present owner's. */
+static void *owner_of(const struct server_slot *slot) {
+    return slot->request.owner ? slot->request.owner : slot->request.conn->server->owner;
+}
+
 /* --- answering --- */
 
 static void tell_owner(const struct server_slot *slot, unsigned status, size_t body_bytes,
                        const char *reason) {
     const struct server *s = slot->request.conn->server;
     if (s->events->on_answered) {
-        s->events->on_answered(s->owner, slot->has_head ? &slot->request : NULL, status,
+        s->events->on_answered(owner_of(slot), slot->has_head ? &slot->request : NULL, status,
                                body_bytes, reason);
     }
 }
@@ -234,7 +239,7 @@ static struct server_answer with_fields(const struct server_slot *slot,
     struct server_answer own = *answer;
     if (slot->has_head && s->events->on_fields) {
         ASSERT(answer->header_count <= HTTP_HEADERS_MAX);
-        size_t count = s->events->on_fields(s->owner, &slot->request, answer, fields);
+        size_t count = s->events->on_fields(owner_of(slot), &slot->request, answer, fields);
         if (count != SERVER_FIELDS_SAME) {
             ASSERT(count <= SERVER_FIELDS_MAX);
             own.headers = fields;
@@ -403,6 +408,6 @@ void conn_give_room(struct server_conn *c) {
     struct server_slot *slot = slot_of(c->requests.first);
     if (slot->starved && stream_queued(&c->stream) < s->options.out_bytes) {
         slot->starved = 0;
-        s->events->parts->on_room(s->owner, &slot->request);
+        s->events->parts->on_room(slot->request.owner, &slot->request);
     }
 }

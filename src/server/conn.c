@@ -418,7 +418,7 @@ void conn_abandon_requests(struct server_conn *c) {
         if (slot->owned) {
             slot->owned = 0;
             s->in_flight--;
-            s->events->on_abandon(s->owner, &slot->request);
+            s->events->on_abandon(slot->request.owner, &slot->request);
         }
         slot_free(slot);
     }

@@ -12,8 +12,12 @@
 /* --- parsers --- */
 
 static struct http_request_parser *take_parser(struct server *s) {
-    return s->spare_count > 0 ? s->spare[--s->spare_count]
-                              : http_request_parser_new(&s->options.http);
+    if (s->spare_count == 0) {
+        return http_request_parser_new(&s->options.http);
+    }
+    struct http_request_parser *p = s->spare[--s->spare_count];
+    http_request_parser_set_limits(p, &s->options.http);
+    return p;
 }
 
 /* An idle parser can serve any connection; one in the middle of a request, none. */
@@ -200,6 +204,7 @@ static void hand_out(struct server_conn *c, struct server_slot *slot) {
     slot->owned = 1;
     s->requests++;
     s->in_flight++;
+    slot->request.owner = s->owner;
     s->events->on_request(s->owner, &slot->request);
 }
 
@@ -237,7 +242,7 @@ static void give_part(struct server_conn *c, int last) {
         c->intake = NULL;
     }
     if (last || part.len > 0) {
-        s->events->parts->on_body(s->owner, &slot->request, part, last);
+        s->events->parts->on_body(slot->request.owner, &slot->request, part, last);
     }
 }
 

@@ -67,6 +67,22 @@ void server_resume_later(struct server *s, struct server_conn *c) {
     }
 }
 
+void server_set_timeouts(struct server *s) {
+    const struct server_options *o = &s->options;
+    const uint64_t lengths_ms[QUEUES] = {
+        [QUEUE_PROXY] = o->proxy_header_timeout_ms,
+        [QUEUE_FIRST_BYTE] = o->first_byte_timeout_ms,
+        [QUEUE_HEADER] = o->header_timeout_ms,
+        [QUEUE_BODY] = o->body_timeout_ms,
+        [QUEUE_IDLE] = o->idle_timeout_ms,
+        [QUEUE_LINGER] = o->linger_ms,
+        [QUEUE_WRITE] = o->write_timeout_ms,
+    };
+    for (int i = 0; i < QUEUES; i++) {
+        deadline_queue_set_length(&s->queues[i], lengths_ms[i]);
+    }
+}
+
 struct server *server_new(struct loop *l, struct stream_hub *hub,
                           const struct server_options *options,
                           const struct server_events *events, void *owner) {
@@ -89,19 +105,11 @@ struct server *server_new(struct loop *l, struct stream_hub *hub,
     }
     list_init(&s->resume);
     list_init(&s->listeners);
-    const uint64_t lengths_ms[QUEUES] = {
-        [QUEUE_PROXY] = options->proxy_header_timeout_ms,
-        [QUEUE_FIRST_BYTE] = options->first_byte_timeout_ms,
-        [QUEUE_HEADER] = options->header_timeout_ms,
-        [QUEUE_BODY] = options->body_timeout_ms,
-        [QUEUE_IDLE] = options->idle_timeout_ms,
-        [QUEUE_LINGER] = options->linger_ms,
-        [QUEUE_WRITE] = options->write_timeout_ms,
-    };
     for (int i = 0; i < QUEUES; i++) {
-        deadline_queue_init(&s->queues[i], l, lengths_ms[i],
+        deadline_queue_init(&s->queues[i], l, 0,
                             i == QUEUE_WRITE ? conn_on_write_due : conn_on_due, s);
     }
+    server_set_timeouts(s);
     timer_init(&s->wake, l, on_wake);
     s->open_timers = QUEUES + 1;
     rng_seed_random(&s->rng);

@@ -31,6 +31,7 @@ struct server_request {
     int tls;                 /* https */
     uint64_t start_ns;       /* first byte of the request, monotonic */
     char request_id[37];     /* UUID; x-amzn-requestid */
+    void *owner;             /* the server's when it was handed out */
     void *owner_data;
     uint64_t ticket[2]; /* what on_head left */
     struct list_node node;
@@ -63,7 +64,7 @@ struct server_answer {
  * with CR or LF, a status out of 200..599) becomes 500 {"message":"Internal server error"}. */
 void server_respond(struct server_request *r, const struct server_answer *answer);
 
-/* {"message":"..."} for a status, as API Gateway words it; static memory. */
+/* {"message":"..."} for a status, as API Gateway words it; static. */
 struct slice server_error_body(unsigned status);
 
 /* New connections are no longer accepted, idle ones close after linger_ms (a request may be on

@@ -81,5 +81,7 @@ struct server {
 void server_resume_later(struct server *s, struct server_conn *c);
 void server_note_reason(struct server *s, const char *reason);
 void server_conn_gone(struct server *s);
+/* The queues' lengths, from the options. */
+void server_set_timeouts(struct server *s);
 
 #endif

@@ -95,7 +95,7 @@ static void a_hot_key_range_does_not_slow_the_table(void **state) {
     (void)state;
     struct world *w = storm(&p, (struct faults){.key_range = 20});
     for (size_t s = STORM_FROM + 1; s < STORM_UNTIL; s++) {
-        assert_int_equal(w->d->tables[0].writes.limit, LIMITER_MAX);
+        assert_int_equal(w->d->tables[0]->writes.limit, LIMITER_MAX);
         assert_true(stored_in[s] > 1000);
     }
     world_end(w);
@@ -124,8 +124,8 @@ static void one_table_does_not_slow_another(void **state) {
     world_run(w);
     assert_true(stored_of_table[0] > 300);
     assert_int_equal(stored_of_table[1], 0);
-    assert_int_equal(w->d->tables[0].writes.limit, LIMITER_MAX);
-    assert_int_equal(w->d->tables[1].writes.limit, 1);
+    assert_int_equal(w->d->tables[0]->writes.limit, LIMITER_MAX);
+    assert_int_equal(w->d->tables[1]->writes.limit, 1);
     assert_true(w->latency_max_ns < 20 * NS_PER_MS);
     world_end(w);
 }

@@ -442,13 +442,13 @@ static size_t limit_after(size_t count, size_t back) {
     }
     error |= buffer_append(&body, "]}}", 4);
     assert_int_equal(error, 0);
-    s->d->tables[0].writes.limit = 10;
+    s->d->tables[0]->writes.limit = 10;
     dynamodb_turn(s->d);
     /* Nine more in flight, so that there is something to cut from. */
-    struct list *batches = &s->d->tables[0].lanes[LANE_ALONE].batches;
+    struct list *batches = &s->d->tables[0]->lanes[LANE_ALONE].batches;
     batches->count += 9;
     answer_status(s, 0, 200, buffer_begin(&body));
-    size_t limit = s->d->tables[0].writes.limit;
+    size_t limit = s->d->tables[0]->writes.limit;
     batches->count -= 9;
     buffer_fini(&body);
     s->now_ns += NS_PER_S;
@@ -659,7 +659,7 @@ static void the_quota_bounds_retries(void **state) {
     }
     dynamodb_count(s->d, &c);
     assert_int_equal(c.settled, 60);
-    assert_true(s->d->tables[0].quota.tokens > 400);
+    assert_true(s->d->tables[0]->quota.tokens > 400);
     stub_end(s);
 }
 
@@ -682,7 +682,7 @@ static void deadlines_of_what_waits(void **state) {
     assert_int_equal(s->got[2].outcome, OUTCOME_UNAVAILABLE);
     assert_int_equal(s->got[2].attempts, 0);
     put_song(s, 4, 1);
-    s->d->tables[0].writes.throttled = 1; /* by others' answers: that is what it waits for */
+    s->d->tables[0]->writes.throttled = 1; /* by others' answers: that is what it waits for */
     s->now_ns += 10 * NS_PER_S + 1;
     dynamodb_turn(s->d);
     assert_int_equal(s->got[4].outcome, OUTCOME_THROTTLED);
@@ -932,8 +932,41 @@ static void no_malloc_in_the_steady_state(void **state) {
     stub_end(s);
 }
 
+static void never_called(void *arg, const struct op_result *result) {
+    (void)arg;
+    (void)result;
+    fail();
+}
+
+/* A reload: tables come; those that go wait for their last op. */
+static void test_tables_come_and_go(void **state) {
+    static const struct model_table later[] = {
+        {.name = "Music",
+         .partition = {.name = "Artist", .name_len = 6, .type = MODEL_KEY_S},
+         .sort = {.name = "Song", .name_len = 4, .type = MODEL_KEY_N}},
+        {.name = "New", .partition = {.name = "k", .name_len = 1, .type = MODEL_KEY_S}},
+    };
+    struct stub *s = stub_new();
+    (void)state;
+    put_song(s, 0, 1);
+    dynamodb_add_tables(s->d, later, 2);
+    assert_int_equal(s->d->table_count, 3);
+    dynamodb_keep_tables(s->d, &later[1], 1);
+    assert_int_equal(s->d->table_count, 2); /* Other had none; Music has one */
+    dynamodb_turn(s->d);
+    answer_status(s, 0, 200, "{}");
+    dynamodb_keep_tables(s->d, &later[1], 1);
+    assert_int_equal(s->d->table_count, 1);
+    assert_string_equal(s->d->tables[0]->name.ptr, "New");
+    struct op_request request = {
+        .kind = OP_QUERY, .table = SLICE("Music"), .done = never_called};
+    assert_int_equal(dynamodb_submit(s->d, &request), ERR_NOT_FOUND);
+    stub_end(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tables_come_and_go),
         cmocka_unit_test(bodies_on_the_wire),
         cmocka_unit_test(what_submit_refuses),
         cmocka_unit_test(order_per_key),

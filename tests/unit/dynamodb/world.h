@@ -818,7 +818,7 @@ static void world_check(struct world *w) {
     ASSERT(d->ops.used <= d->options.queue_ops &&
            d->held_bytes <= d->options.queue_bytes + 4096);
     for (size_t i = 0; i < d->table_count; i++) {
-        const struct table *t = &d->tables[i];
+        const struct table *t = d->tables[i];
         size_t bytes = 0;
         for (int lane = 0; lane < LANES; lane++) {
             size_t carried = 0, abandoned = 0;
