@@ -122,12 +122,5 @@ const char *config_version(void);
 
 /* Whether there is anything in `access` at all. */
 int config_limits_access(const struct config *c);
-/* What a start would find wrong with the certificates; no errors: they can be used. */
-void config_check_certificates(const struct config *c, struct config_errors *errors);
-/* A new server context for a listener, with all its certificates; errors as above. */
-MUST_CHECK int config_new_tls(const struct config_listen *l, struct tls_context **out,
-                              struct config_errors *errors);
-/* Who may send the PROXY headers of a listener; NULL: none is due. */
-const struct net_ranges *config_proxies(const struct config_listen *l);
 
 #endif

@@ -1,4 +1,6 @@
 /* listen: addresses, and the certificates of those that speak TLS. */
+#include "app/config_listen.h"
+
 #include "app/config_parts.h"
 #include "base/error.h"
 #include "tls/context.h"

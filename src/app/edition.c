@@ -1,5 +1,6 @@
 #include "app/edition.h"
 
+#include "app/config_listen.h"
 #include "app/config_succeed.h"
 #include "app/worker_impl.h"
 #include "server/replace.h"
@@ -143,7 +144,7 @@ struct edition *edition_new(struct worker *w, struct edition_plan *plan, size_t 
                                     .stage = c->stage.name,
                                     .dynamodb_deadline_ms = c->dynamodb.deadline_ms,
                                     .worker = w->setup.index};
-    struct gateway_options gateway = {.generation = plan->number,
+    struct gateway_options gateway = {.generation = (uint8_t)(1 + plan->number % UINT8_MAX),
                                       .routes = c->router,
                                       .stage = &c->stage,
 

@@ -1,6 +1,7 @@
 /* penstock: the command line. Exit codes: 0 good, 1 failed, 2 wrong usage or configuration. */
 #include "app/command.h"
 #include "app/config_keys.h"
+#include "app/config_listen.h"
 #include "app/service.h"
 #include "tls/context.h"
 

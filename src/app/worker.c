@@ -8,6 +8,7 @@
  * ops are settled as unavailable or unknown, and the same closing chain runs. */
 #include "app/worker_impl.h"
 
+#include "app/config_listen.h"
 #include "aws/crc32.h"
 #include "base/error.h"
 #include "net/listener.h"

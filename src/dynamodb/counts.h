@@ -25,7 +25,7 @@ struct dynamodb_table_counts {
     size_t writing, reading;        /* and are */
     size_t retry_tokens;            /* left of the retry quota */
 };
-/* index: as in `tables` of dynamodb_new. */
+/* Of a table it knows. */
 void dynamodb_count_table(const struct dynamodb *d, struct slice name,
                           struct dynamodb_table_counts *out);
 
