@@ -42,12 +42,7 @@ struct config_table_entry {
     struct config_mark mark;
 };
 
-/* A value that only a restart changes. */
-struct config_fixed {
-    const char *path;
-    const char *value;
-    struct config_mark mark;
-};
+struct config_fixed;
 
 struct config_function {
     const char *name;

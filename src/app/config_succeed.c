@@ -6,6 +6,13 @@
 
 /* ---- values that stay ---- */
 
+/* A value that only a restart changes. */
+struct config_fixed {
+    const char *path;
+    const char *value;
+    struct config_mark mark;
+};
+
 static int is_fixed(const struct config_key *key) {
     static const char *const paths[] = {"admin", "invoke", "workers", "limits.connections",
                                         "state_directory"};
