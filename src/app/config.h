@@ -43,7 +43,6 @@ struct config_table_entry {
 };
 
 struct config_fixed;
-
 struct config_function {
     const char *name;
     const char *library;   /* "" = a command */

@@ -144,10 +144,8 @@ struct edition *edition_new(struct worker *w, struct edition_plan *plan, size_t 
                                     .stage = c->stage.name,
                                     .dynamodb_deadline_ms = c->dynamodb.deadline_ms,
                                     .worker = w->setup.index};
-    struct gateway_options gateway = {.generation = (uint8_t)(1 + plan->number % UINT8_MAX),
-                                      .routes = c->router,
+    struct gateway_options gateway = {.routes = c->router,
                                       .stage = &c->stage,
-
                                       .access = config_limits_access(c) ? &c->access : NULL,
                                       .meters = &w->meters,
                                       .access_log = c->log_access,

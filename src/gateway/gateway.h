@@ -65,7 +65,6 @@ struct gateway_stage {
 };
 
 struct gateway_options {
-    uint8_t generation;                  /* tells it from those before and after it; 0 = 1 */
     const struct gateway_routes *routes; /* targets are struct lambda_handler * */
     const struct gateway_stage *stage;
     const struct gateway_access *access; /* NULL: anybody may call, as often as they like */
