@@ -234,6 +234,25 @@ def test_quota_is_kept(serve, tmp_path):
     assert {e["api_key"] for e in lines} == {"alice"}  # its name
 
 
+def test_reload_keeps_what_was_used(serve, tmp_path):
+    state = tmp_path / "state"
+    p = serve(plain(unique("Quota"), "quota: {limit: 40, period: MONTH}", state=state))
+    assert spend(p, 30) == 30
+    text = p.file.read_text()
+    p.file.write_text(text.replace("limit: 40", "limit: 35")
+                      .replace("enabled: false", "enabled: true"))
+    p.process.send_signal(signal.SIGHUP)
+    end = time.monotonic() + 10
+    while post(p, BOB).status == 403:
+        assert time.monotonic() < end, p.log()[-2000:]
+        time.sleep(0.05)
+    assert 5 <= spend(p, 12) <= 8
+    expect_refusal(post(p, ALICE), "Limit Exceeded")
+    p.stop()
+    used = json.loads((state / "quotas.json").read_text())["quotas"]
+    assert [u["key"] for u in used] == ["alice"] and 35 <= used[0]["used"] <= 38, used
+
+
 def test_a_bad_state_file_stops_nothing(serve, tmp_path):
     state = tmp_path / "state"
     state.mkdir()
