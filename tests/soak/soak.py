@@ -4,6 +4,7 @@ kind of client (clients.py), while one disturbance follows another:
     outage    the store is ended and started again; each instance says it is not ready meanwhile
     hang      the store stops and goes on a second later
     restart   the second instance is ended by SIGTERM and started again
+    reload    both are told by SIGHUP to read their files again: a route has come or gone
 
 What must hold (judge.py):
 1. No request fails but those that overlap with an outage, and these are refused: 429, 502, 503,
@@ -64,6 +65,9 @@ FUNCTION = """
 def handler(event, context):
     return {"statusCode": 200, "body": event["body"]}
 """
+MORE = """  - route: POST /more
+    put_item: {{table: {table}}}
+"""
 HEAD = "drain: {wait_ms: 1000, deadline_ms: 10000}\n"
 # As many connections as are opened ahead, so that descriptors do not follow the load.
 UPSTREAM = "  max_connections: 8\n  warm_connections: 8\n"
@@ -99,7 +103,7 @@ class Soak:
         self.warm_up = max(20, seconds / 10)
         self.pause = 1.0 if seconds < 120 else 5.0
         self.samples, self.windows, self.events = [], [], collections.Counter(
-            outage=0, hang=0, restart=0)
+            outage=0, hang=0, restart=0, reload=0)
         self.trouble, self.happens = [], "start"
 
     def now(self):
@@ -111,6 +115,7 @@ class Soak:
         self.store = Store("dynoxide", data=self.folder / "data")
         self.front = Haproxy(self.folder, [self.store.port], authority.issue("front"))
         config = CONFIG.format(table=TABLE, root=ROOT, folder=self.folder)
+        self.more = MORE.format(table=TABLE)
         self.instances = [
             Penstock(self.folder, self.front.url, config=config, table=TABLE, workers=2,
                      ca_file=authority.file, head=HEAD, dynamodb=UPSTREAM) for _ in range(2)]
@@ -156,6 +161,18 @@ class Soak:
             raise AssertionError(f"the restarted instance ended with {code}")
         self.instances[1].start()
         self.balancer.wait_up()
+
+    def reload(self):
+        for p in self.instances:
+            text = p.file.read_text()
+            there = text.endswith(self.more)
+            p.file.write_text(text[:-len(self.more)] if there else text + self.more)
+            p.process.send_signal(signal.SIGHUP)
+            end = time.monotonic() + 30
+            while p.request("POST", "/more", "{").status != (404 if there else 400):
+                if time.monotonic() > end:
+                    raise AssertionError("not reloaded in 30 s")
+                time.sleep(0.05)
 
     def disturb(self):
         try:

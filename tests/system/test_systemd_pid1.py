@@ -490,6 +490,65 @@ def test_unix_socket_outlives_a_restart(unit, store):
         within("systemctl", "start", "penstock.service")
 
 
+# ---- reload ----
+
+AGAIN = """  - route: GET /again/{Artist}/{SongTitle}
+    get_item: {table: Music}
+"""
+
+
+@pytest.fixture
+def file(serving):
+    """The configuration file, put back and reloaded afterwards."""
+    path = FILES / "etc/penstock/penstock.yaml"
+    good = path.read_text()
+    yield path
+    path.write_text(good)
+    within("systemctl", "reload", "penstock.service")
+    until(lambda: request("GET", "/again/A/first")[0] == 404)
+
+
+def test_reload(file):
+    """A new route, by the same process."""
+    before = show("MainPID")
+    put("first")
+    file.write_text(file.read_text() + AGAIN)
+    assert request("GET", "/again/A/first")[0] == 404
+    within("systemctl", "reload", "penstock.service")
+    until(lambda: request("GET", "/again/A/first")[0] == 200)
+    until(lambda: show("ActiveState") == "active")
+    assert show("MainPID") == before and show("NRestarts") == "0"
+
+
+def test_reload_of_a_wrong_file_changes_nothing(file):
+    """systemctl says so, and so does a bare SIGHUP in the journal; what was there serves on."""
+    before, good = show("MainPID"), file.read_text()
+    line = good[:good.index("put_item:")].count("\n") + 1
+    place = f"/etc/penstock/penstock.yaml:{line}:5: "
+    file.write_text(good.replace("put_item:", "put_itme:") + AGAIN)
+    assert within("systemctl", "reload", "penstock.service", check=False).returncode != 0
+    until(lambda: place in journal())
+    within("systemctl", "kill", "--signal=HUP", "--kill-whom=main", "penstock.service")
+    until(lambda: any("reload_refused" in entry and place in entry
+                      for entry in journal().splitlines()))
+    until(lambda: show("ActiveState") == "active")
+    assert put("still-the-old-one")[0] == 201
+    assert request("GET", "/again/A/first")[0] == 404
+    assert show("MainPID") == before
+
+
+def test_reload_under_load(file):
+    plain, n = file.read_text(), []
+
+    def reload():
+        n.append(0)
+        file.write_text(plain + AGAIN * (len(n) % 2))
+        within("systemctl", "reload", "penstock.service")
+        until(lambda: request("GET", "/again/A/first")[0] == (200 if len(n) % 2 else 404))
+    put("first")
+    under_load(reload, reload, reload)
+
+
 # ---- upgraded, removed ----
 
 def test_upgrade_keeps_the_configuration_and_restarts(serving):
