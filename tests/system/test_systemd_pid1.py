@@ -131,7 +131,9 @@ def serving(unit, store):
 
 def copy(source, target):
     (FILES / target).parent.mkdir(parents=True, exist_ok=True)
-    (FILES / target).write_bytes(pathlib.Path(source).read_bytes())
+    fresh = FILES / (target + ".new")
+    fresh.write_bytes(pathlib.Path(source).read_bytes())
+    fresh.rename(FILES / target)  # written over, a loaded library would lose its pages
     return f"/{target}"
 
 
