@@ -266,7 +266,7 @@ static void idle_ones_beyond_the_warm_are_closed(void **state) {
     assert_in_range(counts_of(&w).closed_idle, 3, 4);
     /* The warm one is replaced before the peer's own limit would meet it. */
     RUN_UNTIL(&w, counts_of(&w).closed_idle >= 5);
-    assert_true(counts_of(&w).idle >= 1);
+    RUN_UNTIL(&w, counts_of(&w).idle >= 1); /* at once, but for a machine that is busy */
 }
 
 /* Under constant use every connection is replaced in time, and no exchange notices. */
