@@ -18,7 +18,7 @@ struct arguments {
 /* A sample event on standard output. */
 int command_event(const struct arguments *args);
 /* Runs one handler on one event: the answer goes to standard output, the log and the duration
- * to standard error. EXIT_FAILED when it failed. */
+ * to standard error. EXIT_FAILED when it failed. Takes the configuration over. */
 int command_invoke(const struct arguments *args, struct config *config);
 
 /* The HTTP request an event of API Gateway (1.0 or 2.0) came from, as bytes. NULL, or why the

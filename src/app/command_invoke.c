@@ -190,6 +190,7 @@ static void narrow(struct config *c, struct lambda_handler *handler, const char 
     (void)unsetenv("LISTEN_FDS");
 }
 
+/* Takes the configuration over, as service_run does. */
 static int run_service(struct config *c, struct lambda_handler *handler, const char *route_key,
                        struct client *client) {
     const char *base = getenv("TMPDIR");
@@ -205,6 +206,7 @@ static int run_service(struct config *c, struct lambda_handler *handler, const c
                    base ? base : "/tmp");
     if (!mkdtemp(folder)) {
         (void)fprintf(stderr, "penstock: no folder for a socket in %s\n", folder);
+        config_free(c);
         return EXIT_FAILED;
     }
     (void)snprintf(admin, sizeof admin, "unix:%s/a", folder);
@@ -216,7 +218,12 @@ static int run_service(struct config *c, struct lambda_handler *handler, const c
     /* Listening happens first thing in service_run; until then connecting fails and is tried
      * again. */
     int started = pthread_create(&thread, NULL, client_main, client) == 0;
-    int code = started ? service_run(c) : EXIT_FAILED;
+    int code = EXIT_FAILED;
+    if (started) {
+        code = service_run(c);
+    } else {
+        config_free(c);
+    }
     if (code != EXIT_GOOD && started) { /* nobody will ever answer it */
         (void)pthread_cancel(thread);
     }
@@ -258,30 +265,40 @@ static int invoke(const struct arguments *args, struct config *c, struct json_ob
     struct client client = {.code = EXIT_FAILED};
     f = f ? f : route ? route->function : NULL;
     if (!f && !route) {
+        config_free(c);
         return wrong(args->name, "no such function or route (see penstock routes)");
     }
     if (f && !f->native) {
-        return run_function(
+        int code = run_function(
             f, slice_cstr(json_object_to_json_string_ext(
                    event, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)));
+        config_free(c);
+        return code;
     }
     struct lambda_handler bare = {
         .name = args->name, .invoke = native_invoke, .state = f ? f->native : NULL};
     const char *why = event_to_http(event, &client.request);
-    int code = why ? wrong(args->event, why)
-                   : run_service(c, route ? &route->handler : &bare,
-                                 route ? route->route_key : "$default", &client);
+    int code = EXIT_USAGE;
+    if (why) {
+        (void)wrong(args->event, why);
+        config_free(c);
+    } else {
+        code = run_service(c, route ? &route->handler : &bare,
+                           route ? route->route_key : "$default", &client);
+    }
     buffer_fini(&client.request);
     return code;
 }
 
 int command_invoke(const struct arguments *args, struct config *config) {
     if (!args->name || !args->event) {
+        config_free(config);
         return wrong("invoke", "expected NAME_OR_ROUTE -e EVENT.json");
     }
     struct json_object *event =
         json_object_from_file(strcmp(args->event, "-") == 0 ? "/dev/stdin" : args->event);
     if (!event) {
+        config_free(config);
         return wrong(args->event, "is not a file with JSON");
     }
     int code = invoke(args, config, event);

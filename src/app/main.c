@@ -62,12 +62,6 @@ static int serve(const struct arguments *args, struct config *config) {
     return service_run(config);
 }
 
-static int try_handler(const struct arguments *args, struct config *config) {
-    int code = command_invoke(args, config);
-    config_free(config);
-    return code;
-}
-
 static int run_logged(const struct arguments *args,
                       int (*run)(const struct arguments *args, struct config *config)) {
     struct config *config = load(args->config, run == serve);
@@ -91,7 +85,7 @@ static int command_run(const struct arguments *args) {
 }
 
 static int command_invoke_logged(const struct arguments *args) {
-    return run_logged(args, try_handler);
+    return run_logged(args, command_invoke);
 }
 
 static int command_check(const struct arguments *args) {
