@@ -33,14 +33,16 @@ static void answer(struct server_request *r, unsigned status, struct slice body)
 static void answer_ready(struct admin *a, struct server_request *r) {
     buffer_reset(&a->page, 4096);
     int error = buffer_append_slice(&a->page, SLICE("{\"status\":\"not ready\",\"reasons\":["));
-    ASSERT(error == 0);
+    if (error != 0) {
+        answer(r, 503, server_error_body(503));
+        return;
+    }
     if (a->options.not_ready(a->options.arg, &a->page) == 0) {
         answer(r, 200, SLICE("{\"status\":\"ready\"}\n"));
         return;
     }
     error = buffer_append_slice(&a->page, SLICE("]}\n"));
-    ASSERT(error == 0);
-    answer(r, 503, buffer_slice(&a->page));
+    answer(r, 503, error ? server_error_body(503) : buffer_slice(&a->page));
 }
 
 static void ask_metrics(struct admin *a, struct server_request *r) {
@@ -58,6 +60,11 @@ static void ask_metrics(struct admin *a, struct server_request *r) {
 void admin_metrics(struct admin *a, struct slice page) {
     struct server_answer found = {
         .status = 200, .content_type = METRICS_CONTENT_TYPE, .body = page};
+    if (page.len == 0) { /* memory is out */
+        found = (struct server_answer){.status = 503,
+                                       .content_type = SLICE("application/json"),
+                                       .body = server_error_body(503)};
+    }
     while (!list_empty(&a->waiting)) {
         struct waiter *w = container_of(a->waiting.first, struct waiter, node);
         list_remove(&w->node);
@@ -98,15 +105,15 @@ struct admin *admin_new(struct loop *l, struct stream_hub *hub, int fd,
     struct admin *a = calloc(1, sizeof *a);
     struct server_options server = server_options_default;
 
-    ASSERT(a != NULL);
+    NEED_MEMORY(a != NULL);
     a->options = *options;
     list_init(&a->waiting);
     server.connections = ADMIN_CONNECTIONS;
     server.http.body_bytes = 1;
     a->server = server_new(l, hub, &server, &admin_events, a);
-    ASSERT(a->server != NULL);
+    NEED_MEMORY(a->server != NULL);
     int error = server_listen(a->server, fd, NULL);
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     return a;
 }
 

@@ -133,7 +133,7 @@ static int read_rows(struct reading *r, void (*each)(void *arg, const struct api
 static int read_bytes(const char *path, struct buffer *out, char problem[API_KEY_PROBLEM_MAX]) {
     FILE *in = fopen(path, "rbe");
     int error = buffer_reserve(out, API_KEY_FILE_MAX + 1);
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     if (in != NULL) {
         (void)setvbuf(in, NULL, _IONBF, 0); /* no second copy of the keys */
         buffer_grow(out, fread(buffer_tail(out), 1, API_KEY_FILE_MAX + 1, in));

@@ -65,7 +65,7 @@ static int run_function(const struct config_function *f, struct slice payload) {
     struct function_options options = f->options;
     struct function_run run = {.loop = &loop, .code = EXIT_FAILED};
     int error = loop_init(&loop);
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     stream_hub_init(&hub, &loop);
     rng_seed_random(&rng);
     rng_uuid(&rng, id);
@@ -122,7 +122,7 @@ static int exchange(const struct net_address *to, struct slice rest, struct buff
     }
     while (n >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0) {
         int error = buffer_append(answer, chunk, (size_t)n);
-        ASSERT(error == 0);
+        NEED_MEMORY(error == 0);
     }
     (void)close(fd);
     struct slice text = buffer_slice(answer);
@@ -175,7 +175,7 @@ static void narrow(struct config *c, struct lambda_handler *handler, const char 
     gateway_routes_free(c->router);
     c->router = gateway_routes_new();
     error = gateway_routes_add(c->router, slice_cstr(route_key), handler, reason);
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     c->listen[0] = (struct config_listen){.address = client->address, .text = text};
     c->listen_count = 1;
     c->admin = client->admin;

@@ -164,7 +164,7 @@ static void load_rest(struct config *c, struct json_object *root,
 
 static struct config *config_new(void) {
     struct config *c = calloc(1, sizeof *c);
-    ASSERT(c != NULL);
+    NEED_MEMORY(c != NULL);
     arena_init(&c->arena, NULL, 0, SIZE_MAX);
     c->server = server_options_default;
     c->pool = pool_options_default;

@@ -94,7 +94,7 @@ static struct api_key *next_key(struct loading *l) {
     if (l->count == l->room) {
         l->room = l->room ? l->room * 2 : 64;
         l->keys = realloc(l->keys, l->room * sizeof *l->keys);
-        ASSERT(l->keys != NULL);
+        NEED_MEMORY(l->keys != NULL);
     }
     struct api_key *k = &l->keys[l->count];
     memset(k, 0, sizeof *k);
@@ -216,7 +216,7 @@ const struct api_key_ring *config_load_api_keys(struct config *c, struct json_ob
     refuse_twice(&l, root, by_name, "name");
     refuse_twice(&l, root, by_digest, "key");
     struct api_key *kept = arena_alloc(&c->arena, l.count * sizeof *kept);
-    ASSERT(kept != NULL);
+    NEED_MEMORY(kept != NULL);
     memcpy(kept, l.keys, l.count * sizeof *kept);
     free(l.keys);
     return api_key_ring_new(kept, l.count, hash_key);

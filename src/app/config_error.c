@@ -28,5 +28,5 @@ void config_errors_add(struct config_errors *e, struct config_mark at, const cha
     } else {
         error = buffer_printf(&e->text, "%s:%u:%u: %s\n", e->file, at.line, at.column, message);
     }
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
 }

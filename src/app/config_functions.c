@@ -35,7 +35,7 @@ static const char *const *load_environment(struct config *c, struct json_object 
             const char *text = json_object_get_string(value);
             size_t len = strlen(name) + strlen(text) + 2;
             char *assignment = arena_alloc(&c->arena, len);
-            ASSERT(assignment != NULL);
+            NEED_MEMORY(assignment != NULL);
             (void)snprintf(assignment, len, "%s=%s", name, text);
             list[used++] = assignment;
         }

@@ -25,7 +25,7 @@ static struct slice key_of(struct buffer *b, const char *kind, const char *plan,
     int error = buffer_append(b, kind, strlen(kind) + 1);
     error = error ? error : buffer_append(b, plan, strlen(plan) + 1);
     error = error ? error : buffer_append(b, name, strlen(name) + 1);
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     return buffer_slice(b);
 }
 
@@ -36,7 +36,7 @@ static struct entry *find(struct slice key) {
 
 static struct entry *add(struct slice key) {
     struct entry *e = calloc(1, sizeof *e);
-    ASSERT(e != NULL);
+    NEED_MEMORY(e != NULL);
     if (!names.map.buckets) {
         map_init(&names.map, 64);
     }
@@ -46,7 +46,7 @@ static struct entry *add(struct slice key) {
     e->name.name = e->name.plan + strlen(e->name.plan) + 1;
     e->number = (uint32_t)names.count;
     names.entries = realloc(names.entries, (names.count + 1) * sizeof(struct entry *));
-    ASSERT(names.entries != NULL);
+    NEED_MEMORY(names.entries != NULL);
     names.entries[names.count++] = e;
     map_insert(&names.map, &e->node, slice_of(copy, key.len));
     return e;

@@ -147,8 +147,7 @@ static void print_row(struct page *p, const struct metrics_row *row,
         label(p, label_of(row->list), range->name);
     }
     if (row->label) {
-        int error = buffer_printf(&p->labels, "%s%s", p->labels.len ? "," : "", row->label);
-        ASSERT(error == 0);
+        metrics_note(buffer_printf(&p->labels, "%s%s", p->labels.len ? "," : "", row->label));
     }
     if (row->bounds) {
         metrics_histogram(p->out, row->name, metrics_labels(&p->labels), &sum.buckets,
@@ -305,10 +304,9 @@ static void print_loops(struct page *p) {
          "The longest turn of a worker's loop since it was last asked.");
     for (size_t w = 0; w < p->process->worker_count; w++) {
         if (p->workers[w]) {
-            int error = buffer_printf(
+            metrics_note(buffer_printf(
                 p->out, "penstock_loop_longest_turn_seconds{worker=\"%zu\"} %.9f\n", w,
-                (double)p->workers[w]->longest_turn_ns / (double)NS_PER_S);
-            ASSERT(error == 0);
+                (double)p->workers[w]->longest_turn_ns / (double)NS_PER_S));
         }
     }
     head(p, "penstock_loop_turns_total", "counter", "Turns of a worker's loop.");

@@ -3,21 +3,33 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+static int short_of_memory;
+
+void metrics_note(int error) {
+    short_of_memory = short_of_memory || error != 0;
+}
+
+void metrics_begin(void) {
+    short_of_memory = 0;
+}
+
+int metrics_complete(void) {
+    return !short_of_memory;
+}
+
 static void print(struct buffer *out, const char *text) {
-    int error = buffer_append_slice(out, slice_cstr(text));
-    ASSERT(error == 0);
+    metrics_note(buffer_append_slice(out, slice_cstr(text)));
 }
 
 void metrics_head(struct buffer *out, const char *name, const char *type, const char *help) {
-    int error = buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-    ASSERT(error == 0);
+    metrics_note(buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type));
 }
 
 void metrics_number(struct buffer *out, const char *name, const char *labels, uint64_t number) {
     const char *open = labels[0] ? "{" : "";
     const char *close = labels[0] ? "}" : "";
-    int error = buffer_printf(out, "%s%s%s%s %" PRIu64 "\n", name, open, labels, close, number);
-    ASSERT(error == 0);
+    metrics_note(
+        buffer_printf(out, "%s%s%s%s %" PRIu64 "\n", name, open, labels, close, number));
 }
 
 static double in_units(uint64_t value, uint64_t unit) {
@@ -26,9 +38,8 @@ static double in_units(uint64_t value, uint64_t unit) {
 
 static void print_bucket(struct buffer *out, const char *name, const char *labels,
                          const char *bound, uint64_t count) {
-    int error = buffer_printf(out, "%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n", name, labels,
-                              labels[0] ? "," : "", bound, count);
-    ASSERT(error == 0);
+    metrics_note(buffer_printf(out, "%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n", name, labels,
+                               labels[0] ? "," : "", bound, count));
 }
 
 void metrics_histogram(struct buffer *out, const char *name, const char *labels,
@@ -45,10 +56,9 @@ void metrics_histogram(struct buffer *out, const char *name, const char *labels,
     }
     count += b->counts[BUCKETS_BOUNDS];
     print_bucket(out, name, labels, "+Inf", count);
-    int error = buffer_printf(out, "%s_sum%s%s%s %.*f\n%s_count%s%s%s %" PRIu64 "\n", name,
-                              open, labels, close, unit == 1 ? 0 : 9, in_units(b->sum, unit),
-                              name, open, labels, close, count);
-    ASSERT(error == 0);
+    metrics_note(buffer_printf(out, "%s_sum%s%s%s %.*f\n%s_count%s%s%s %" PRIu64 "\n", name,
+                               open, labels, close, unit == 1 ? 0 : 9, in_units(b->sum, unit),
+                               name, open, labels, close, count));
 }
 
 /* Backslash, quote and line feed are escaped. */
@@ -67,8 +77,10 @@ void metrics_label(struct buffer *labels, const char *name, const char *value) {
 }
 
 const char *metrics_labels(struct buffer *labels) {
-    int error = buffer_reserve(labels, 1);
-    ASSERT(error == 0);
+    if (buffer_reserve(labels, 1) != 0) {
+        short_of_memory = 1;
+        return "";
+    }
     *buffer_tail(labels) = '\0';
     return buffer_begin(labels);
 }

@@ -1,9 +1,15 @@
-/* Lines of the Prometheus text format. All abort when memory is out. */
+/* Lines of the Prometheus text format, on the main thread. Where memory is out, lines are
+ * missing, and metrics_complete says so at the end. */
 #ifndef APP_METRICS_TEXT_H
 #define APP_METRICS_TEXT_H
 
 #include "base/buckets.h"
 #include "base/buffer.h"
+
+void metrics_begin(void);
+/* error: of what was appended by hand. */
+void metrics_note(int error);
+int metrics_complete(void);
 
 /* Once per name, before its samples. type: "counter", "gauge" or "histogram". */
 void metrics_head(struct buffer *out, const char *name, const char *type, const char *help);

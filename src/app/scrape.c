@@ -6,6 +6,8 @@
  * again before it has answered, so that no mail piles up. */
 #include "app/scrape.h"
 
+#include "app/metrics_text.h"
+
 #include <stdlib.h>
 
 #define ANSWER_MS 1000
@@ -72,9 +74,11 @@ static void finish(struct scrape *s) {
     timer_stop(&s->deadline);
     s->options.describe(s->options.arg, &process);
     buffer_reset(&s->page, 262144);
+    metrics_begin();
     metrics_format(&s->page, &process, (const struct snapshot *const *)s->last);
     forget_longest_turns(s);
-    s->options.on_page(s->options.arg, buffer_slice(&s->page));
+    s->options.on_page(s->options.arg,
+                       metrics_complete() ? buffer_slice(&s->page) : SLICE_EMPTY);
 }
 
 static void on_deadline(struct timer *t) {
@@ -101,14 +105,14 @@ static void on_mail(struct mailbox *box, struct mail *mail) {
 
 struct scrape *scrape_new(struct loop *l, const struct scrape_options *options) {
     struct scrape *s = calloc(1, sizeof *s);
-    ASSERT(s != NULL);
+    NEED_MEMORY(s != NULL);
     s->options = *options;
     s->last = calloc(options->worker_count, sizeof(struct snapshot *));
     s->asked = calloc(options->worker_count, sizeof *s->asked);
-    ASSERT(s->last != NULL && s->asked != NULL);
+    NEED_MEMORY(s->last != NULL && s->asked != NULL);
     timer_init(&s->deadline, l, on_deadline);
     int error = mailbox_init(&s->box, l, on_mail);
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     s->open_handles = 2;
     return s;
 }

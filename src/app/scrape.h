@@ -14,7 +14,7 @@ struct scrape_options {
     /* What the main thread knows itself. */
     void (*describe)(void *arg, struct metrics_process *out);
     /* Valid during the call. Never from inside scrape_ask. */
-    void (*on_page)(void *arg, struct slice text);
+    void (*on_page)(void *arg, struct slice text); /* empty: memory is out */
     void (*on_closed)(void *arg);
     void *arg;
 };

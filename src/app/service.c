@@ -24,7 +24,7 @@ void service_start_workers(struct service *s) {
     for (size_t i = 0; i < s->worker_count && s->stage == SERVICE_RUNNING; i++) {
         worker_use_limits(s->workers[i], s->usage);
         int error = worker_start(s->workers[i]);
-        ASSERT(error == 0);
+        NEED_MEMORY(error == 0);
         s->started++;
         s->now->workers++;
         if (s->credentials) {
@@ -256,7 +256,7 @@ static void free_service(struct service *s) {
 int service_run(struct config *config) {
     static struct service *s; /* stays reachable when the start fails and the process ends */
     s = calloc(1, sizeof *s);
-    ASSERT(s != NULL);
+    NEED_MEMORY(s != NULL);
     s->config = config;
     list_init(&s->generations);
     s->now = generation_new(s, config);

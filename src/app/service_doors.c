@@ -120,7 +120,7 @@ int service_open_doors(struct service *s) {
     s->worker_count = config_worker_count(s->config);
     s->workers = calloc(s->worker_count, sizeof(struct worker *));
     s->turns = calloc(s->worker_count, sizeof *s->turns);
-    ASSERT(s->workers != NULL && s->turns != NULL);
+    NEED_MEMORY(s->workers != NULL && s->turns != NULL);
     if (fit_connections(s) != 0 || init_natives(s) != 0) {
         return ERR_INVALID;
     }

@@ -20,7 +20,7 @@
 
 struct generation *generation_new(struct service *s, struct config *c) {
     struct generation *g = calloc(1, sizeof *g);
-    ASSERT(g != NULL);
+    NEED_MEMORY(g != NULL);
     g->service = s;
     g->config = c;
     g->number = ++s->last_number;
@@ -117,7 +117,7 @@ static void free_plans(struct service *s) {
 static void make_plans(struct service *s, const struct config *c,
                        struct config_errors *errors) {
     s->plans = calloc(s->worker_count, sizeof(struct edition_plan *));
-    ASSERT(s->plans != NULL);
+    NEED_MEMORY(s->plans != NULL);
     for (size_t i = 0; i < s->worker_count && errors->count == 0; i++) {
         s->plans[i] = edition_plan_new(c, s->last_number + 1, errors);
     }

@@ -132,7 +132,7 @@ void service_on_signal(uv_signal_t *handle, int number) {
 void service_notice(void *arg, enum worker_notice notice, unsigned edition) {
     struct service *s = arg;
     struct notice_mail *m = malloc(sizeof *m);
-    ASSERT(m != NULL);
+    NEED_MEMORY(m != NULL);
     m->notice = notice;
     m->edition = edition;
     mailbox_post(&s->box, &m->mail);

@@ -7,7 +7,7 @@ struct snapshot *snapshot_new(const struct snapshot_lengths *lengths) {
     size_t tables = lengths->tables * sizeof(struct dynamodb_table_counts);
     size_t functions = lengths->functions * sizeof(struct function_counts);
     struct snapshot *s = calloc(1, sizeof *s + routes + tables + functions);
-    ASSERT(s != NULL);
+    NEED_MEMORY(s != NULL);
     char *at = (char *)(s + 1);
     s->lengths = *lengths;
     s->routes = (void *)at;

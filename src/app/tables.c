@@ -224,7 +224,7 @@ static void look(struct tables *t) {
     }
     buffer_reset(&t->body, 4096);
     int error = buffer_printf(&t->body, "{\"TableName\":\"%s\"}", c->tables[t->at].name);
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     t->step = STEP_DESCRIBE;
     submit(t, OP_DESCRIBE_TABLE, buffer_slice(&t->body));
 }
@@ -240,7 +240,7 @@ struct tables *tables_new(struct loop *l, struct stream_hub *hub,
     struct dynamodb_options db = options->config->dynamodb;
     const struct aws_endpoint *e = options->endpoint;
 
-    ASSERT(t != NULL);
+    NEED_MEMORY(t != NULL);
     t->options = *options;
     t->loop = l;
     t->delay_ms = RETRY_FIRST_MS;

@@ -235,7 +235,7 @@ static void on_save(struct timer *t) {
     if (u->job.count > 0) {
         u->job.running = 1;
         int error = uv_queue_work(&u->loop->uv, &u->job.work, on_work, on_work_done);
-        ASSERT(error == 0);
+        NEED_MEMORY(error == 0);
     }
 }
 
@@ -287,7 +287,7 @@ static void grow(struct usage *u, size_t count) {
 
 static struct usage_mail *new_mail(size_t worker, enum usage_kind kind) {
     struct usage_mail *m = calloc(1, sizeof *m);
-    ASSERT(m != NULL);
+    NEED_MEMORY(m != NULL);
     m->worker = (unsigned)worker;
     m->kind = kind;
     return m;
@@ -295,7 +295,7 @@ static struct usage_mail *new_mail(size_t worker, enum usage_kind kind) {
 
 static void *array(size_t count, size_t size) {
     void *memory = calloc(count + 1, size);
-    ASSERT(memory != NULL);
+    NEED_MEMORY(memory != NULL);
     return memory;
 }
 
@@ -316,7 +316,7 @@ struct usage *usage_new(struct loop *l, const struct usage_options *options) {
     u->job.counts = array(RECORDS_AT_A_TIME, sizeof *u->job.counts);
     grow(u, options->access->meter_count);
     int error = mailbox_init(&u->box, l, on_mail);
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     timer_init(&u->tick, l, on_tick);
     timer_init(&u->save, l, on_save);
     read_file(u);

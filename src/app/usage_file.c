@@ -95,7 +95,7 @@ static int read_record(struct json_object *entry, struct usage_record *out) {
 static int parse(struct file *f, struct slice text) {
     struct json_tokener *t = json_tokener_new();
     struct json_object *list;
-    ASSERT(t != NULL);
+    NEED_MEMORY(t != NULL);
     json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     f->tree = json_tokener_parse_ex(t, text.ptr, (int)text.len);
     json_tokener_free(t);
@@ -106,7 +106,7 @@ static int parse(struct file *f, struct slice text) {
     }
     size_t count = json_object_array_length(list);
     f->records = calloc(count + 1, sizeof *f->records);
-    ASSERT(f->records != NULL);
+    NEED_MEMORY(f->records != NULL);
     for (size_t i = 0; i < count; i++) {
         if (read_record(json_object_array_get_idx(list, i), &f->records[f->count]) != 0) {
             return ERR_INVALID;
@@ -289,7 +289,7 @@ static void add_to(struct usage_record *there, struct usage_record *ours) {
 static void merge(struct file *f, struct usage_record *records, size_t count) {
     size_t known = f->count;
     f->records = realloc(f->records, (known + count + 1) * sizeof *f->records);
-    ASSERT(f->records != NULL);
+    NEED_MEMORY(f->records != NULL);
     qsort(f->records, known, sizeof *f->records, by_key);
     for (size_t i = 0; i < count; i++) {
         struct usage_record *there =

@@ -49,11 +49,11 @@ static int open_invoke(struct worker *w, char reason[256]) {
 struct worker *worker_new(const struct worker_setup *setup, const int *fds, char reason[256]) {
     size_t listeners = setup->plan->config->listen_count;
     struct worker *w = calloc(1, sizeof *w);
-    ASSERT(w != NULL);
+    NEED_MEMORY(w != NULL);
     w->setup = *setup;
     w->invoke_fd = -1;
     w->fds = malloc(listeners * sizeof *w->fds);
-    ASSERT(w->fds != NULL);
+    NEED_MEMORY(w->fds != NULL);
     list_init(&w->editions);
     list_init(&w->functions);
     memcpy(w->fds, fds, listeners * sizeof *w->fds);
@@ -122,11 +122,11 @@ static void build_front(struct worker *w) {
         w->invoke_fd = -1;
     }
     w->server = server_new(&w->loop, &w->hub, &server, &gateway_server_events, w->now->gateway);
-    ASSERT(w->server != NULL);
+    NEED_MEMORY(w->server != NULL);
     for (size_t i = 0; i < c->listen_count; i++) {
         int error = server_listen_proxied(w->server, w->fds[i], plan->listen_tls[i],
                                           config_proxies(&c->listen[i]));
-        ASSERT(error == 0); /* a listening descriptor can always be watched */
+        NEED_MEMORY(error == 0); /* a listening descriptor can always be watched */
         w->fds[i] = -1;
     }
 }
@@ -148,7 +148,7 @@ static void tear_down(struct worker *w) {
 static void *worker_main(void *arg) {
     struct worker *w = arg;
     int error = log_thread_attach("worker");
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     build_upstream(w);
     build_front(w);
     loop_run(&w->loop);

@@ -29,7 +29,7 @@ static void free_place(struct json_object *value, void *place) {
 
 static void set_place(struct json_object *value, struct config_mark at) {
     struct yaml_place *place = malloc(sizeof *place);
-    ASSERT(place != NULL);
+    NEED_MEMORY(place != NULL);
     *place = (struct yaml_place){at, at};
     json_object_set_userdata(value, place, free_place);
 }

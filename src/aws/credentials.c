@@ -37,7 +37,7 @@ struct credentials *credentials_new(struct slice access_key_id, struct slice sec
         return NULL;
     }
     struct credentials *c = malloc(sizeof(*c));
-    ASSERT(c != NULL);
+    NEED_MEMORY(c != NULL);
     atomic_init(&c->refs, 1);
     c->access_key_id = slice_dup(access_key_id);
     c->secret_access_key = slice_dup(secret_access_key);
@@ -168,7 +168,7 @@ static void on_fetched(struct cred_fetch *f, struct credentials *fresh) {
 struct credentials_chain *credentials_chain_new(struct loop *l, struct stream_hub *hub,
                                                 const struct credentials_options *options) {
     struct credentials_chain *c = calloc(1, sizeof(*c));
-    ASSERT(c != NULL);
+    NEED_MEMORY(c != NULL);
     c->loop = l;
     c->options = *options;
     c->region = slice_dup(slice_cstr(options->region));

@@ -30,7 +30,7 @@ struct reader { /* where a file's parser stands */
 
 struct aws_profiles *aws_profiles_new(void) {
     struct aws_profiles *p = calloc(1, sizeof(*p));
-    ASSERT(p != NULL);
+    NEED_MEMORY(p != NULL);
     return p;
 }
 
@@ -76,7 +76,7 @@ static struct entry *put(struct reader *r, struct slice parent, struct slice key
     struct entry *e = find(r->profiles, r->file, r->section, above, name);
     if (!e) {
         e = calloc(1, sizeof(*e));
-        ASSERT(e != NULL);
+        NEED_MEMORY(e != NULL);
         *e = (struct entry){.next = r->profiles->first,
                             .file = r->file,
                             .section = slice_dup(slice_cstr(r->section)),

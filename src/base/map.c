@@ -87,7 +87,7 @@ void map_init(struct map *m, size_t buckets) {
         m->bucket_count *= 2;
     }
     m->buckets = calloc(m->bucket_count, sizeof(struct map_node *));
-    ASSERT(m->buckets != NULL);
+    NEED_MEMORY(m->buckets != NULL);
 }
 
 void map_fini(struct map *m) {

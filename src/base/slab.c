@@ -1,5 +1,6 @@
 #include "base/slab.h"
 
+#include "base/error.h"
 #include "base/poison.h"
 
 #include <stdint.h>
@@ -45,12 +46,14 @@ void slab_fini(struct slab *s) {
 }
 
 /* Linked so that objects are handed out in the order of their addresses. */
-static void add_block(struct slab *s) {
+static int add_block(struct slab *s) {
     size_t fit = (s->block_bytes - sizeof(struct slab_block)) / stride(s);
     size_t count = fit ? fit : 1;
     size_t bytes = count * stride(s);
     struct slab_block *block = malloc(sizeof *block + bytes);
-    ASSERT(block != NULL);
+    if (block == NULL) {
+        return ERR_NOMEM;
+    }
     s->bytes += sizeof *block + bytes;
     s->block_bytes *= s->block_bytes < SLAB_LARGEST_BYTES ? 2 : 1;
     block->next = s->blocks;
@@ -62,14 +65,19 @@ static void add_block(struct slab *s) {
         s->free = object;
     }
     poison(block->objects, bytes);
+    return 0;
+}
+
+int slab_reserve(struct slab *s) {
+    return s->free ? 0 : add_block(s);
 }
 
 void *slab_acquire(struct slab *s) {
     if (s->limit && s->used >= s->limit) {
         return NULL;
     }
-    if (!s->free) {
-        add_block(s);
+    if (slab_reserve(s) != 0) {
+        return NULL;
     }
     struct free_object *object = s->free;
     unpoison(object, s->object_len);

@@ -1,7 +1,6 @@
 /* Objects of one size from growing blocks, with a LIFO free list: no malloc in the steady
- * state. A slab belongs to one worker. Acquire cannot return NULL below the limit (it aborts
- * when memory is out); at the limit it returns NULL and the caller answers "busy". Freed
- * objects are poisoned under AddressSanitizer. */
+ * state. A slab belongs to one worker. Acquire returns NULL at the limit and when memory is
+ * out: the caller answers "busy". Freed objects are poisoned under AddressSanitizer. */
 #ifndef BASE_SLAB_H
 #define BASE_SLAB_H
 
@@ -25,7 +24,9 @@ struct slab {
 void slab_init(struct slab *s, const char *name, size_t object_len, size_t limit);
 /* Asserts that every object came back. */
 void slab_fini(struct slab *s);
-/* Not zeroed. NULL only at the limit. */
+/* 0: the next acquire below the limit succeeds. ERR_NOMEM. */
+MUST_CHECK int slab_reserve(struct slab *s);
+/* Not zeroed. NULL: at the limit, or memory is out. */
 void *slab_acquire(struct slab *s);
 void slab_release(struct slab *s, void *object);
 

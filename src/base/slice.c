@@ -79,7 +79,7 @@ int slice_to_u64(struct slice s, uint64_t *out) {
 
 char *slice_dup(struct slice s) {
     char *copy = malloc(s.len + 1);
-    ASSERT(copy != NULL);
+    NEED_MEMORY(copy != NULL);
     if (s.len) {
         memcpy(copy, s.ptr, s.len);
     }

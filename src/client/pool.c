@@ -190,7 +190,7 @@ struct pool *pool_new(struct loop *l, struct stream_hub *hub,
     ASSERT(options->host[0] != 0 && options->pipeline_depth > 0);
     ASSERT(options->max_connections > 0 && options->connecting_max > 0);
     struct pool *p = calloc(1, sizeof *p);
-    ASSERT(p != NULL);
+    NEED_MEMORY(p != NULL);
     p->loop = l;
     p->hub = hub;
     p->options = *options;

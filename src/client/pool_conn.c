@@ -253,16 +253,21 @@ static uint64_t jittered_ns(struct pool *p, uint64_t limit_ms) {
     return ns - rng_below(&p->rng, ns / 5 + 1);
 }
 
-void pool_conn_open(struct pool *p, const struct net_address *to) {
-    struct pool_conn *c = slab_acquire(&p->slab);
+int pool_conn_open(struct pool *p, const struct net_address *to) {
+    struct http_response_parser *parser =
+        http_response_parser_new(HEAD_MAX, p->options.response_body_max);
+    struct pool_conn *c = parser ? slab_acquire(&p->slab) : NULL;
+    if (c == NULL) {
+        http_response_parser_free(parser);
+        return ERR_NOMEM;
+    }
     memset(c, 0, p->slab.object_len);
     c->pool = p;
     c->to = *to;
     c->started_ns = loop_now_ns(p->loop);
     c->idle_limit_ns = jittered_ns(p, p->options.idle_ms);
     c->age_limit_ns = jittered_ns(p, p->options.max_age_ms);
-    c->parser = http_response_parser_new(HEAD_MAX, p->options.response_body_max);
-    ASSERT(c->parser != NULL);
+    c->parser = parser;
     state_init(&c->machine, "pool_conn", conn_states, CONN_CONNECTING);
     list_push_back(&p->conns[CONN_CONNECTING], &c->node);
     stream_init(&c->stream, p->hub, &conn_events);
@@ -272,6 +277,7 @@ void pool_conn_open(struct pool *p, const struct net_address *to) {
     if (error) {
         connect_failed(c, error);
     }
+    return 0;
 }
 
 void pool_conn_on_connect_due(struct deadline_queue *q, struct deadline *d) {

@@ -59,7 +59,8 @@ struct pool_conn {
     struct pool_slot slots[]; /* pipeline_depth of them */
 };
 
-void pool_conn_open(struct pool *p, const struct net_address *to);
+/* ERR_NOMEM: nothing was opened. */
+MUST_CHECK int pool_conn_open(struct pool *p, const struct net_address *to);
 /* Ends it now; what flies is resent or failed by the rules of exchange.c. `error` is 0 for an
  * ordinary end. */
 void pool_conn_close(struct pool_conn *c, int error, const char *reason);

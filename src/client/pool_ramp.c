@@ -8,6 +8,8 @@
  * used and at its maximum age, is replaced: the successor is opened first. */
 #include "client/pool_impl.h"
 
+#define NO_MEMORY_WAIT_NS (100 * NS_PER_MS) /* before the next try */
+
 static size_t at_least(size_t a, size_t b) {
     return a > b ? a : b;
 }
@@ -63,7 +65,10 @@ void pool_ramp(struct pool *p) {
             pool_set_alarm(p, wait_until);
             return;
         }
-        pool_conn_open(p, to);
+        if (pool_conn_open(p, to) != 0) {
+            pool_set_alarm(p, loop_now_ns(p->loop) + NO_MEMORY_WAIT_NS);
+            return;
+        }
     }
 }
 

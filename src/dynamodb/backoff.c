@@ -4,7 +4,7 @@
 
 void backoff_init(struct backoff *b, size_t capacity) {
     b->heap = malloc(capacity * sizeof *b->heap);
-    ASSERT(b->heap);
+    NEED_MEMORY(b->heap);
     b->count = 0;
     b->capacity = capacity;
 }

@@ -99,7 +99,9 @@ static void count_sent(struct dynamodb *d, const struct batch *b) {
 
 static int send_batch(struct dynamodb *d, struct table *t, enum lane_name lane) {
     struct batch *b = slab_acquire(&d->batches);
-    ASSERT(b); /* the slab has no limit: places have one */
+    if (!b) {
+        return ERR_NOMEM; /* the ops stay ready, for a later turn or their deadline */
+    }
     memset(b, 0, sizeof *b);
     b->owner = d;
     b->table = t;
@@ -142,7 +144,7 @@ void dispatch_run(struct dynamodb *d) {
         }
         idle = 0;
         if (send_batch(d, t, lane) != 0) {
-            break; /* the pool is full after all, or closing */
+            break; /* the pool is full after all, or closing, or memory is out */
         }
     }
     d->first_table = at;

@@ -10,7 +10,7 @@ int key_line_join(struct dynamodb *d, struct op *op) {
         line = container_of(found, struct key_line, node);
     } else {
         line = slab_acquire(&d->lines);
-        ASSERT(line); /* the slab has no limit: ops have one */
+        ASSERT(line); /* reserved by dynamodb_submit */
         memset(line, 0, sizeof *line);
         list_init(&line->ops);
         map_insert_hash(&op->table->lines, &line->node, op->key, hash);

@@ -97,7 +97,7 @@ struct dynamodb *dynamodb_new(struct loop *loop, struct pool *pool, struct sigv4
                               const struct model_table *tables, size_t table_count,
                               const struct dynamodb_options *options) {
     struct live *l = calloc(1, sizeof *l);
-    ASSERT(l);
+    NEED_MEMORY(l);
     l->port = (struct dynamodb_port){
         .now_ns = live_now_ns,
         .wall_s = live_wall_s,

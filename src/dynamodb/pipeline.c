@@ -52,7 +52,7 @@ const struct dynamodb_options dynamodb_options_default = {
 static void table_add(struct dynamodb *d, const struct model_table *schema) {
     struct table *t = malloc(sizeof *t);
     d->tables = realloc(d->tables, (d->table_count + 1) * sizeof *d->tables);
-    ASSERT(t && d->tables);
+    NEED_MEMORY(t && d->tables);
     table_init(t, schema);
     d->tables[d->table_count++] = t;
     map_insert(&d->by_name, &t->node, t->name);
@@ -98,7 +98,7 @@ void dynamodb_keep_tables(struct dynamodb *d, const struct model_table *tables, 
 struct dynamodb *pipeline_new(struct dynamodb_port *port, const struct model_table *tables,
                               size_t table_count, const struct dynamodb_options *options) {
     struct dynamodb *d = calloc(1, sizeof *d);
-    ASSERT(d);
+    NEED_MEMORY(d);
     d->port = port;
     d->options = *options;
     if (d->options.batch_items > COALESCER_OPS_MAX || d->options.batch_items == 0) {
@@ -212,7 +212,7 @@ int dynamodb_submit(struct dynamodb *d, const struct op_request *request) {
     if (error) {
         return error;
     }
-    struct op *op = op_new(&d->ops, request, key);
+    struct op *op = slab_reserve(&d->lines) == 0 ? op_new(&d->ops, request, key) : NULL;
     if (!op) {
         return ERR_BUSY;
     }

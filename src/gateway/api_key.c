@@ -27,7 +27,7 @@ static uint32_t row_of(const struct api_key_ring *r,
 static uint32_t widest_row(const struct api_key_ring *r, size_t count) {
     uint32_t widest = 1;
     uint32_t *lens = calloc((size_t)r->mask + 1, sizeof *lens);
-    ASSERT(lens != NULL);
+    NEED_MEMORY(lens != NULL);
     for (size_t i = 0; i < count; i++) {
         uint32_t len = ++lens[row_of(r, r->keys[i].digest)];
         widest = len > widest ? len : widest;
@@ -58,7 +58,7 @@ struct api_key_ring *api_key_ring_new(const struct api_key *keys, size_t count,
     r->mask = rows - 1;
     r->width = widest_row(r, count);
     r->rows = malloc((size_t)rows * r->width * sizeof *r->rows);
-    ASSERT(r->rows != NULL);
+    NEED_MEMORY(r->rows != NULL);
     memset(r->rows, 0xff, (size_t)rows * r->width * sizeof *r->rows);
     for (size_t i = 0; i < count; i++) {
         place(r, (uint32_t)i);

@@ -60,7 +60,7 @@ static uint8_t next_generation(void) {
 struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
                             const struct gateway_options *options) {
     struct gateway *g = calloc(1, sizeof(*g));
-    ASSERT(g != NULL);
+    NEED_MEMORY(g != NULL);
     g->loop = l;
     g->lambda = lambda;
     rng_seed_random(&g->rng);
@@ -71,10 +71,10 @@ struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
         g->stage = SLICE_EMPTY;
     }
     int error = buffer_reserve(&g->line, ACCESS_LINE_MAX);
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     g->route_count = gateway_routes_count(options->routes);
     g->route_counts = calloc(g->route_count + 1, sizeof(*g->route_counts));
-    ASSERT(g->route_counts != NULL);
+    NEED_MEMORY(g->route_counts != NULL);
     return g;
 }
 

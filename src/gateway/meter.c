@@ -14,7 +14,7 @@ void meters_grow(struct meters *m, size_t count) {
     }
     m->items = realloc(m->items, count * sizeof *m->items);
     m->dirty = realloc(m->dirty, count * sizeof *m->dirty);
-    ASSERT(m->items != NULL && m->dirty != NULL);
+    NEED_MEMORY(m->items != NULL && m->dirty != NULL);
     memset(m->items + m->count, 0, (count - m->count) * sizeof *m->items);
     m->count = count;
 }

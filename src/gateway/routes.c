@@ -54,7 +54,7 @@ struct gateway_routes {
 
 static void *allocate(size_t len) {
     void *memory = calloc(1, len);
-    ASSERT(memory != NULL);
+    NEED_MEMORY(memory != NULL);
     return memory;
 }
 
@@ -130,7 +130,7 @@ static struct node *add_literal(struct node *n, struct slice literal) {
     }
     size_t at = literal_position(n, literal);
     n->literals = realloc(n->literals, (n->literal_count + 1) * sizeof(*n->literals));
-    ASSERT(n->literals != NULL);
+    NEED_MEMORY(n->literals != NULL);
     memmove(n->literals + at + 1, n->literals + at,
             (n->literal_count - at) * sizeof(*n->literals));
     n->literal_count++;
@@ -336,7 +336,7 @@ int gateway_routes_add(struct gateway_routes *r, struct slice route_key, void *t
         return error;
     }
     r->keys = realloc(r->keys, (r->count + 1) * sizeof(*r->keys));
-    ASSERT(r->keys != NULL);
+    NEED_MEMORY(r->keys != NULL);
     r->keys[r->count++] = route->key;
     return 0;
 }

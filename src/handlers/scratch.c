@@ -29,7 +29,7 @@ static void make_key(void) {
 
 static struct scratch *scratch_new(void) {
     struct scratch *s = calloc(1, sizeof *s);
-    ASSERT(s != NULL);
+    NEED_MEMORY(s != NULL);
     rng_seed_random(&s->rng);
     /* The key is there for its destructor alone. */
     ASSERT(pthread_once(&key_once, make_key) == 0);

@@ -108,7 +108,9 @@ static void read_plain(struct slice json, struct server_request *r, struct lambd
 
 int event_read(struct slice json, struct server_request *r, struct lambda_event *e) {
     struct json_tokener *t = json_tokener_new_ex(DEPTH);
-    ASSERT(t != NULL);
+    if (t == NULL) {
+        return ERR_NOMEM;
+    }
     struct json_object *event = json_tokener_parse_ex(t, json.ptr, (int)json.len);
     json_tokener_free(t);
     struct json_object *context = member(event, "requestContext", json_type_object);

@@ -271,10 +271,10 @@ static const char *const *own_texts(struct function *f, const char *const *texts
         count++;
     }
     const char **copy = arena_zalloc(&f->texts, (count + 1) * sizeof(*copy));
-    ASSERT(copy != NULL);
+    NEED_MEMORY(copy != NULL);
     for (size_t i = 0; i < count; i++) {
         copy[i] = own_text(f, texts[i]);
-        ASSERT(copy[i] != NULL);
+        NEED_MEMORY(copy[i] != NULL);
     }
     return copy;
 }
@@ -295,7 +295,7 @@ static void own_options(struct function *f, const struct function_options *optio
 struct function *function_new(struct loop *l, struct stream_hub *hub,
                               const struct function_options *options, char reason[160]) {
     struct function *f = calloc(1, sizeof(*f));
-    ASSERT(f != NULL);
+    NEED_MEMORY(f != NULL);
     f->loop = l;
     own_options(f, options);
     rng_seed_random(&f->rng);
@@ -305,7 +305,7 @@ struct function *function_new(struct loop *l, struct stream_hub *hub,
     deadline_queue_init(&f->inits, l, f->options.init_timeout_ms, on_init_over, f);
     timer_init(&f->backoff, l, on_backoff_over);
     f->slots = calloc(f->options.processes, sizeof(*f->slots));
-    ASSERT(f->slots != NULL);
+    NEED_MEMORY(f->slots != NULL);
     int error = 0;
     for (size_t k = 0; k < f->options.processes; k++) {
         int failed = function_slot_init(&f->slots[k], f, hub, reason);
@@ -354,6 +354,9 @@ void function_close(struct function *f, void (*on_closed)(void *arg), void *arg)
 
 void function_free(struct function *f) {
     ASSERT(f->open_handles == 0 && list_empty(&f->queue));
+    for (size_t k = 0; k < f->options.processes; k++) {
+        function_environment_free(f->slots[k].environment);
+    }
     free(f->slots);
     arena_reset(&f->texts);
     free(f);

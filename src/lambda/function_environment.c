@@ -58,7 +58,7 @@ static void add(struct list_of_text *l, const char *assignment) {
         return;
     }
     l->items = realloc(l->items, (l->count + 2) * sizeof(*l->items));
-    ASSERT(l->items != NULL);
+    NEED_MEMORY(l->items != NULL);
     l->items[l->count++] = slice_dup(slice_cstr(assignment));
     l->items[l->count] = NULL;
 }
@@ -67,7 +67,7 @@ static void add_value(struct list_of_text *l, const char *name, const char *valu
     struct buffer b = {0};
     int error = buffer_printf(&b, "%s=%s", name, value);
     error = error ? error : buffer_append(&b, "", 1);
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     add(l, buffer_begin(&b));
     buffer_fini(&b);
 }
@@ -135,7 +135,7 @@ char **function_environment(const struct function *f, uint16_t port) {
 }
 
 void function_environment_free(char **environment) {
-    for (size_t k = 0; environment[k] != NULL; k++) {
+    for (size_t k = 0; environment != NULL && environment[k] != NULL; k++) {
         free(environment[k]);
     }
     free(environment);

@@ -28,6 +28,7 @@ struct function_slot {
     struct state_machine state;
     struct server *server;
     struct process process;
+    char **environment; /* of its processes; made once */
     struct list parked; /* struct parked_next, in their requests' arenas; oldest first */
     struct list calls;  /* given to the process, not answered */
     struct deadline init;
@@ -99,7 +100,8 @@ bool function_slot_has_room(const struct function_slot *s);
 void function_slot_settle(struct function_slot *s);
 struct function_call *function_slot_find_call(struct function_slot *s, struct slice request_id);
 
-/* function_environment.c: NULL-terminated, malloc'ed; free with function_environment_free. */
+/* function_environment.c: NULL-terminated, malloc'ed; free with function_environment_free.
+ * Ends the program when memory is out: for the start. */
 char **function_environment(const struct function *f, uint16_t port);
 void function_environment_free(char **environment);
 

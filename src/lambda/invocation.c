@@ -15,7 +15,7 @@ static const struct state_def invocation_states[] = {
 struct lambda *lambda_new(struct loop *l, struct dynamodb *db,
                           const struct lambda_options *options) {
     struct lambda *lambda = calloc(1, sizeof(*lambda));
-    ASSERT(lambda != NULL);
+    NEED_MEMORY(lambda != NULL);
     lambda->loop = l;
     lambda->db = db;
     lambda->options = *options;
@@ -220,6 +220,7 @@ void lambda_expire(struct lambda *l) {
     }
 }
 
+/* NULL when memory is out. */
 static struct deadline_queue *timeout_queue(struct lambda *l, uint64_t ms) {
     for (struct lambda_timeout *t = l->timeouts; t != NULL; t = t->next) {
         if (t->ms == ms) {
@@ -227,7 +228,9 @@ static struct deadline_queue *timeout_queue(struct lambda *l, uint64_t ms) {
         }
     }
     struct lambda_timeout *t = calloc(1, sizeof(*t));
-    ASSERT(t != NULL);
+    if (t == NULL) {
+        return NULL;
+    }
     t->ms = ms;
     t->next = l->timeouts;
     l->timeouts = t;
@@ -254,14 +257,17 @@ void lambda_invoke(struct lambda *l, const struct lambda_handler *handler,
     event->handler = handler;
     event->invoked_ns = loop_now_ns(l->loop);
     request->owner_data = event;
-    if (l->live.count >= l->options.invocations) {
+    uint64_t timeout_ms = handler->timeout_ms ? handler->timeout_ms : LAMBDA_TIMEOUT_MS;
+    struct deadline_queue *deadlines = timeout_queue(l, timeout_ms);
+    struct penstock_invocation *i = NULL;
+    if (deadlines != NULL && l->live.count < l->options.invocations) {
+        i = slab_acquire(&l->invocations);
+    }
+    if (i == NULL) {
         refuse_busy(l, request);
         return;
     }
-    struct penstock_invocation *i = slab_acquire(&l->invocations);
-    ASSERT(i != NULL); /* the slab has room for all live and forgotten ones */
     memset(i, 0, offsetof(struct penstock_invocation, first));
-    uint64_t timeout_ms = handler->timeout_ms ? handler->timeout_ms : LAMBDA_TIMEOUT_MS;
     i->lambda = l;
     i->handler = handler;
     i->request = request;
@@ -274,7 +280,7 @@ void lambda_invoke(struct lambda *l, const struct lambda_handler *handler,
     arena_init(&i->arena, i->first, sizeof(i->first),
                l->options.memory_bytes + request->http.body.len + LAMBDA_FIRST_CHUNK);
     list_push_back(&l->live, &i->node);
-    deadline_arm(timeout_queue(l, timeout_ms), &i->deadline);
+    deadline_arm(deadlines, &i->deadline);
     event->invocation = i;
     l->counts.invocations++;
 

@@ -29,13 +29,12 @@ void invoke_refuse(struct server_request *r, unsigned status, const char *type,
     error = error ? error : buffer_append_slice(&body, SLICE(",\"message\":"));
     error = error ? error : text_json_string(&body, slice_cstr(message));
     error = error ? error : buffer_append_slice(&body, SLICE("}"));
-    ASSERT(error == 0);
     log_refused(r, status, type);
-    server_respond(r, &(struct server_answer){.status = status,
+    server_respond(r, &(struct server_answer){.status = error ? 503 : status,
                                               .content_type = SLICE("application/json"),
                                               .headers = &header,
                                               .header_count = 1,
-                                              .body = buffer_slice(&body),
+                                              .body = error ? SLICE_EMPTY : buffer_slice(&body),
                                               .reason = "invoke_refused"});
     buffer_fini(&body);
 }
@@ -77,7 +76,8 @@ static const char *failure_text(enum function_outcome outcome) {
     return NULL;
 }
 
-/* START, what was printed, END and REPORT: of this the last 4 KB, in base64. */
+/* START, what was printed, END and REPORT: of this the last 4 KB, in base64. NULL: no memory.
+ */
 static char *encode_tail(struct invoke_call *ic, const struct function_result *r) {
     struct buffer all = {0};
     double ms = (double)r->duration_ns / 1e6;
@@ -88,13 +88,15 @@ static char *encode_tail(struct invoke_call *ic, const struct function_result *r
                                   "END RequestId: %s\nREPORT RequestId: %s\tDuration: %.2f ms\t"
                                   "Billed Duration: %.0f ms\n",
                                   ic->request_id, ic->request_id, ms, ms + 0.5);
-    ASSERT(error == 0);
     struct slice tail = buffer_slice(&all);
     if (tail.len > TAIL_BYTES) {
         tail = slice_from(tail, tail.len - TAIL_BYTES);
     }
-    char *text = calloc(1, BASE64_ENCODED_LEN(TAIL_BYTES) + 1);
-    ASSERT(text != NULL);
+    char *text = error ? NULL : calloc(1, BASE64_ENCODED_LEN(TAIL_BYTES) + 1);
+    if (text == NULL) {
+        buffer_fini(&all);
+        return NULL;
+    }
     (void)base64_encode((const unsigned char *)tail.ptr, tail.len, text);
     buffer_fini(&all);
     return text;
@@ -201,7 +203,7 @@ static void answer_end(struct invoke_call *ic, const struct function_result *r) 
                                       r->outcome != FUNCTION_OK ? "," : "", tail);
     }
     error = error ? error : buffer_append_slice(&body, SLICE("}"));
-    ASSERT(error == 0);
+    NEED_MEMORY(error == 0);
     (void)write_message(ic, SLICE("InvokeComplete"), SLICE("application/json"),
                         buffer_slice(&body));
     server_end(ic->request);

@@ -35,7 +35,9 @@ static enum invoke_type read_type(const struct server_request *r) {
 
 static bool is_json(struct slice body) {
     struct json_tokener *t = json_tokener_new_ex(JSON_DEPTH);
-    ASSERT(t != NULL);
+    if (t == NULL) {
+        return false;
+    }
     struct json_object *value = json_tokener_parse_ex(t, body.ptr, (int)body.len);
     bool whole = json_tokener_get_error(t) == json_tokener_success;
     size_t end = json_tokener_get_parse_end(t);
@@ -240,7 +242,7 @@ struct invoke_api *invoke_api_new(struct loop *l, struct stream_hub *hub, int fd
                                   const struct invoke_options *options) {
     struct invoke_api *a = calloc(1, sizeof *a);
     struct server_options server = server_options_default;
-    ASSERT(a != NULL);
+    NEED_MEMORY(a != NULL);
     a->loop = l;
     a->options = *options;
     a->options.region = options->region ? options->region : "us-east-1";
@@ -251,9 +253,9 @@ struct invoke_api *invoke_api_new(struct loop *l, struct stream_hub *hub, int fd
     server.connections = 1024;
     server.http.body_bytes = BODY_MAX;
     a->server = server_new(l, hub, &server, &invoke_events, a);
-    ASSERT(a->server != NULL);
+    NEED_MEMORY(a->server != NULL);
     int error = server_listen(a->server, fd, NULL);
-    ASSERT(error == 0); /* a listening descriptor can always be watched */
+    NEED_MEMORY(error == 0); /* a listening descriptor can always be watched */
     return a;
 }
 

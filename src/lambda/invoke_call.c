@@ -97,12 +97,16 @@ void invoke_on_retry(struct deadline_queue *q, struct deadline *d) {
     submit_event(container_of(d, struct invoke_call, retry));
 }
 
+/* NULL, and r is answered, when memory is out. */
 static struct invoke_call *call_new(struct invoke_api *a, struct server_request *r,
                                     const struct invoke_function *target,
                                     struct slice context) {
     struct slice body = r->http.body.len > 0 ? r->http.body : SLICE("{}");
     struct invoke_call *ic = calloc(1, sizeof *ic + body.len);
-    ASSERT(ic != NULL);
+    if (ic == NULL) {
+        invoke_refuse(r, 500, "ServiceException", "Service exception");
+        return NULL;
+    }
     ic->api = a;
     ic->target = target;
     ic->accepted_ns = loop_now_ns(a->loop);
@@ -127,6 +131,9 @@ void invoke_event(struct invoke_api *a, struct server_request *r,
         return;
     }
     struct invoke_call *ic = call_new(a, r, target, context);
+    if (ic == NULL) {
+        return;
+    }
     ic->event = true;
     a->events++;
     a->event_bytes += ic->call.payload.len;
@@ -137,6 +144,9 @@ void invoke_event(struct invoke_api *a, struct server_request *r,
 void invoke_now(struct invoke_api *a, struct server_request *r,
                 const struct invoke_function *target, struct slice context, bool streams) {
     struct invoke_call *ic = call_new(a, r, target, context);
+    if (ic == NULL) {
+        return;
+    }
     struct slice log_type = http_header_value(&r->http.headers, SLICE("X-Amz-Log-Type"));
     ic->request = r;
     ic->streams = streams;

@@ -89,7 +89,7 @@ int invoke_native(struct invoke_call *ic) {
         return ERR_BUSY;
     }
     struct native_request *n = calloc(1, sizeof *n);
-    ASSERT(n != NULL);
+    NEED_MEMORY(n != NULL);
     n->call = ic;
     n->event.on_answer = on_answer;
     arena_init(&n->request.arena, NULL, 0, REQUEST_BYTES);

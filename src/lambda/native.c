@@ -116,7 +116,7 @@ int native_open(const char *path, const char *name, struct native **out,
         return error;
     }
     struct native *n = calloc(1, sizeof(*n));
-    ASSERT(n != NULL);
+    NEED_MEMORY(n != NULL);
     n->owners = 1;
     n->library = library;
     n->handler = handler;

@@ -98,6 +98,9 @@ int penstock_dynamodb(struct penstock_invocation *i, const struct penstock_reque
         return PENSTOCK_REFUSED;
     }
     struct invocation_op *op = slab_acquire(&l->ops);
+    if (op == NULL) {
+        return PENSTOCK_BUSY;
+    }
     *op = (struct invocation_op){i, done, arg, is_write(request->operation)};
     struct op_request r = {
         .kind = kinds[request->operation],

@@ -263,7 +263,10 @@ static bool parse(struct slice text, struct json_object **tree) {
     if (json_tokener_get_error(t) == json_tokener_continue) {
         *tree = json_tokener_parse_ex(t, "", 1);
     }
-    bool good = json_tokener_get_error(t) == json_tokener_success;
+    /* json-c says success when memory is out, too: then there is no tree of what is not null.
+     */
+    bool good = json_tokener_get_error(t) == json_tokener_success &&
+                (*tree != NULL || slice_eq(text, SLICE("null")));
     json_tokener_free(t);
     return good;
 }

@@ -91,9 +91,6 @@ static void handle_closed(struct process *p) {
     if (--p->open_handles > 0) {
         return;
     }
-    free(p->out[0].line);
-    free(p->out[1].line);
-    p->out[0].line = p->out[1].line = NULL;
     struct process_end end = p->end;
     p->on_exit(p, &end);
 }
@@ -142,8 +139,6 @@ static void output_init(struct process *p, int k) {
     struct process_output *o = &p->out[k];
     o->process = p;
     o->len = 0;
-    o->line = malloc(PROCESS_LINE_MAX);
-    ASSERT(o->line != NULL);
     int error = uv_pipe_init(&p->loop->uv, &o->pipe, 0);
     ASSERT(error == 0);
 }

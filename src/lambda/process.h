@@ -19,7 +19,7 @@ struct process;
 struct process_output {
     uv_pipe_t pipe;
     struct process *process;
-    char *line; /* PROCESS_LINE_MAX bytes while the process lives */
+    char line[PROCESS_LINE_MAX];
     size_t len;
 };
 

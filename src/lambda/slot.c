@@ -63,7 +63,7 @@ int function_slot_init(struct function_slot *s, struct function *f, struct strea
     list_init(&s->calls);
     struct server_options options = api_options(f);
     s->server = server_new(f->loop, hub, &options, &runtime_api_events, s);
-    ASSERT(s->server != NULL);
+    NEED_MEMORY(s->server != NULL);
     s->server_open = true;
     int fd = open_port(&s->port);
     if (fd < 0) {
@@ -71,6 +71,7 @@ int function_slot_init(struct function_slot *s, struct function *f, struct strea
                        f->options.name, strerror(errno));
         return ERR_IO;
     }
+    s->environment = function_environment(f, s->port);
     return server_listen(s->server, fd, NULL);
 }
 
@@ -83,7 +84,9 @@ static void keep_line(struct buffer *log, struct slice line) {
     }
     int error = buffer_append_slice(log, line);
     error = error ? error : buffer_append(log, "\n", 1);
-    ASSERT(error == 0);
+    if (error != 0) { /* out of memory: better no tail than no call */
+        buffer_reset(log, 0);
+    }
 }
 
 /* What it prints, with the request it serves where there is but one. */
@@ -150,10 +153,8 @@ void function_slot_start(struct function_slot *s) {
     s->last_request_id[0] = '\0';
     s->process.on_line = on_line;
     s->process.on_exit = on_exit_;
-    char **environment = function_environment(f, s->port);
     process_start(&s->process, f->loop, (char *const *)(uintptr_t)f->options.command,
-                  environment, f->options.directory);
-    function_environment_free(environment);
+                  s->environment, f->options.directory);
     deadline_arm(&f->inits, &s->init);
     log_event(LOG_INFO, "function_start", log_str("function", f->options.name),
               log_i64("pid", s->process.pid), log_u64("port", s->port));

@@ -30,7 +30,9 @@ struct address_count *addresses_add(struct addresses *a, const struct net_addres
     struct map_node *node = map_find_hash(&a->by_key, wanted, hash);
     if (node == NULL) {
         struct address_count *entry = slab_acquire(&a->entries);
-        ASSERT(entry != NULL); /* one per connection at most */
+        if (entry == NULL) { /* memory is out: there is one per connection at most */
+            return NULL;
+        }
         memset(entry, 0, sizeof(*entry));
         memcpy(entry->key, key, sizeof(key));
         map_insert_hash(&a->by_key, &entry->node, slice_of(entry->key, sizeof(key)), hash);

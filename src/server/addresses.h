@@ -25,7 +25,7 @@ struct addresses {
 void addresses_init(struct addresses *a, size_t max);
 void addresses_fini(struct addresses *a);
 /* One connection more of this client; give the entry to addresses_remove when it ends. NULL
- * when it has no IP address. */
+ * when it has no IP address, or memory is out: then nothing is counted. */
 struct address_count *addresses_add(struct addresses *a, const struct net_address *client);
 void addresses_remove(struct addresses *a, struct address_count *entry);
 

@@ -364,7 +364,11 @@ static void expect_proxy(struct server_conn *c, const struct net_ranges *proxies
 void conn_accept(struct server_listener *from, int fd) {
     struct server *s = from->server;
     struct server_conn *c = slab_acquire(&s->conns);
-    ASSERT(c != NULL); /* the caller keeps the limit */
+    if (c == NULL) { /* out of memory: the caller keeps the limit */
+        (void)close(fd);
+        server_note_reason(s, "no_memory");
+        return;
+    }
     memset(c, 0, sizeof(*c));
     c->server = s;
     s->accepted++;

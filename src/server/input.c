@@ -103,9 +103,14 @@ static int copy_body(struct server_conn *c, struct server_slot *slot) {
     return body.len > 0 && r->http.body.ptr == NULL ? ERR_NOMEM : 0;
 }
 
+/* NULL, and the connection is closed, when memory is out. */
 static struct server_slot *new_slot(struct server_conn *c, size_t bytes) {
     struct server *s = c->server;
     struct server_slot *slot = slab_acquire(&s->slots);
+    if (slot == NULL) {
+        conn_close(c, "no_memory");
+        return NULL;
+    }
     struct server_request *r = &slot->request;
     memset(slot, 0, offsetof(struct server_slot, chunk));
     arena_init(&r->arena, slot->chunk, sizeof(slot->chunk), bytes + ARENA_EXTRA_BYTES);
@@ -155,6 +160,9 @@ void conn_refuse_with(struct server_conn *c, const struct server_answer *answer)
         return;
     }
     struct server_slot *slot = new_slot(c, sizeof(struct server_slot));
+    if (slot == NULL) {
+        return;
+    }
     if (c->in_body && copy_head(&slot->request, http_request_parser_request(c->parser),
                                 http_request_parser_head(c->parser)) == 0) {
         slot->has_head = 1;
@@ -217,6 +225,9 @@ static void begin_intake(struct server_conn *c) {
         return;
     }
     struct server_slot *slot = new_slot(c, bytes);
+    if (slot == NULL) {
+        return;
+    }
     const struct http_request *head = http_request_parser_request(c->parser);
     if (copy_head(&slot->request, head, http_request_parser_head(c->parser))) {
         list_remove(&slot->request.node);
@@ -320,6 +331,9 @@ static void on_request(struct server_conn *c) {
         return;
     }
     struct server_slot *slot = new_slot(c, bytes);
+    if (slot == NULL) {
+        return;
+    }
     if (copy_head(&slot->request, http, http_request_parser_head(c->parser)) ||
         copy_body(c, slot)) {
         list_remove(&slot->request.node);

@@ -24,7 +24,7 @@ struct tls_session_cache {
 
 struct tls_session_cache *tls_session_cache_new(size_t peers) {
     struct tls_session_cache *c = calloc(1, sizeof(*c));
-    ASSERT(c != NULL && peers > 0);
+    NEED_MEMORY(c != NULL && peers > 0);
     map_init(&c->entries, peers);
     list_init(&c->recent);
     c->peers = peers;
