@@ -3,8 +3,6 @@
 #include "base/error.h"
 #include "gateway/trace.h"
 
-#include <stdio.h>
-
 enum replaced { NONE, FORWARDED, AMZN, TRACEPARENT, TRACESTATE };
 
 /* By length first: of the usual names none is as long as these. */
@@ -70,6 +68,15 @@ static size_t remove_tracestate(struct http_header *items, size_t count) {
     return kept;
 }
 
+/* The digits, at the end of the buffer. */
+static struct slice port_text(uint16_t port, char text[NET_ADDRESS_TEXT_MAX]) {
+    size_t at = NET_ADDRESS_TEXT_MAX;
+    for (unsigned n = port; at == NET_ADDRESS_TEXT_MAX || n > 0; n /= 10) {
+        text[--at] = (char)('0' + n % 10);
+    }
+    return slice_of(text + at, NET_ADDRESS_TEXT_MAX - at);
+}
+
 /* A peer on a unix socket has neither an address nor a port. */
 static int add_forwarded(struct server_request *r, struct http_header *items, size_t *count) {
     char text[NET_ADDRESS_TEXT_MAX];
@@ -82,8 +89,7 @@ static int add_forwarded(struct server_request *r, struct http_header *items, si
         }
     }
     if (r->port > 0) {
-        int len = snprintf(text, sizeof(text), "%u", r->port);
-        struct slice port = arena_copy(&r->arena, slice_of(text, (size_t)len));
+        struct slice port = arena_copy(&r->arena, port_text(r->port, text));
         items[(*count)++] = (struct http_header){SLICE("X-Forwarded-Port"), port};
         if (port.ptr == NULL) {
             return ERR_NOMEM;

@@ -123,7 +123,7 @@ static char *put_hex(char *to, uint64_t value, size_t digits) {
     return to + digits;
 }
 
-/* "Root=1-T-I" of the 32 digits. */
+/* "Root=1-T-I" of the 32 digits: the root begins behind five characters. */
 static char *put_root(char *to, const char *digits) {
     to = put(to, "Root=1-", 7);
     to = put(to, digits, EPOCH_LEN);
@@ -167,11 +167,11 @@ void trace_read(struct slice amzn, struct slice traceparent, uint64_t epoch_s, s
     if (!parse_amzn(amzn, &parts)) {
         at = make_amzn(text, traceparent, epoch_s, rng);
         amzn = slice_of(text, (size_t)(at - text));
-        (void)parse_amzn(amzn, &parts);
+        parts = (struct amzn){.root = slice_of(text + 5, ROOT_LEN)};
     } else if (amzn.len > TRACE_HEADER_MAX) {
         at = put(put(text, "Root=", 5), parts.root.ptr, ROOT_LEN);
         amzn = slice_of(text, (size_t)(at - text));
-        (void)parse_amzn(amzn, &parts);
+        parts = (struct amzn){.root = slice_of(text + 5, ROOT_LEN)};
     }
     out->parent_made = traceparent.ptr == NULL;
     if (out->parent_made) {

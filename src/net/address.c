@@ -87,12 +87,28 @@ int net_address_is_unix(const struct net_address *a) {
     return a->sa.ss_family == AF_UNIX;
 }
 
+/* By hand: it is done for every request, and inet_ntop calls snprintf. */
+static void format_ipv4(const struct sockaddr_in *in, char *out) {
+    const unsigned char *bytes = (const unsigned char *)&in->sin_addr;
+    for (int i = 0; i < 4; i++) {
+        unsigned n = bytes[i];
+        if (n >= 100) {
+            *out++ = (char)('0' + n / 100);
+        }
+        if (n >= 10) {
+            *out++ = (char)('0' + n / 10 % 10);
+        }
+        *out++ = (char)('0' + n % 10);
+        *out++ = i < 3 ? '.' : '\0';
+    }
+}
+
 void net_address_format_ip(const struct net_address *a, char out[NET_ADDRESS_TEXT_MAX]) {
     const void *ip = NULL;
     switch (a->sa.ss_family) {
     case AF_INET:
-        ip = &((const struct sockaddr_in *)&a->sa)->sin_addr;
-        break;
+        format_ipv4((const struct sockaddr_in *)&a->sa, out);
+        return;
     case AF_INET6:
         ip = &((const struct sockaddr_in6 *)&a->sa)->sin6_addr;
         break;
