@@ -97,6 +97,7 @@ class Handler(socketserver.StreamRequestHandler):
                 return
             if isinstance(answer, bytes):
                 self.wfile.write(answer)
+                self.linger()
                 return
             status, text = answer
             close = headers.get("connection") == "close"
@@ -105,6 +106,17 @@ class Handler(socketserver.StreamRequestHandler):
                              f"\r\n".encode() + text)
             if close:
                 return
+
+
+    def linger(self):
+        """Closed with requests unread, TCP would reset the connection, and the answer with it."""
+        self.request.shutdown(socket.SHUT_WR)
+        self.request.settimeout(2)
+        try:
+            while self.request.recv(65536):
+                pass
+        except OSError:
+            pass
 
 
 @pytest.fixture
