@@ -45,8 +45,8 @@ static void on_done(struct function_call *c, const struct function_result *r) {
     run->code = r->outcome == FUNCTION_OK ? EXIT_GOOD : EXIT_FAILED;
     (void)printf(SLICE_FMT "\n", SLICE_ARG(r->payload));
     if (r->outcome != FUNCTION_OK) {
-        (void)fprintf(stderr, "%s " SLICE_FMT "\n", function_outcome_name(r->outcome),
-                      SLICE_ARG(r->error_type));
+        (void)fprintf(stderr, "%s " SLICE_FMT " %s\n", function_outcome_name(r->outcome),
+                      SLICE_ARG(r->error_type), r->error_text ? r->error_text : "");
     }
     print_duration(r->duration_ns);
     loop_stop(run->loop);

@@ -6,6 +6,7 @@
  *                        v                       v
  *                       done                    done
  */
+#include "lambda/function_log.h"
 #include "lambda/runtime.h"
 
 #include "base/clock.h"
@@ -34,6 +35,7 @@ const char *function_outcome_name(enum function_outcome o) {
 
 void function_finish(struct function *f, struct function_call *c, struct function_result *r) {
     struct function_slot *s = c->slot;
+    char report[160];
     deadline_disarm(&c->deadline);
     if (c->response != NULL) {
         r->in_parts = c->part != NULL;
@@ -44,6 +46,9 @@ void function_finish(struct function *f, struct function_call *c, struct functio
     }
     c->slot = NULL;
     r->duration_ns = c->given_ns ? loop_now_ns(f->loop) - c->given_ns : 0;
+    if (s != NULL) {
+        function_log_end(s, c, r, report);
+    }
     f->counts.done++;
     f->counts.outcomes[r->outcome]++;
     if (c->given_ns != 0) {
@@ -57,8 +62,8 @@ void function_finish(struct function *f, struct function_call *c, struct functio
     c->done(c, r);
 }
 
-static void fail_all(struct function *f, struct list *calls, enum function_outcome outcome,
-                     struct slice error_type) {
+static void fail_all(struct function *f, struct list *calls,
+                     const struct function_result *result) {
     /* Swapped first: done may submit again. */
     struct list taken;
     list_init(&taken);
@@ -66,7 +71,7 @@ static void fail_all(struct function *f, struct list *calls, enum function_outco
         list_push_back(&taken, n);
     }
     for (struct list_node *n; (n = taken.first) != NULL;) {
-        struct function_result r = {.outcome = outcome, .error_type = error_type};
+        struct function_result r = *result;
         function_finish(f, container_of(n, struct function_call, node), &r);
     }
 }
@@ -83,10 +88,11 @@ static void on_run_over(struct deadline_queue *q, struct deadline *d) {
     struct function *f = q->owner;
     struct function_call *c = container_of(d, struct function_call, deadline);
     struct function_slot *s = c->slot;
-    struct function_result r = {.outcome = FUNCTION_TIMEOUT,
-                                .error_type = SLICE("Sandbox.Timedout")};
-    f->counts.timeouts++;
     char text[64];
+    struct function_result r = {.outcome = FUNCTION_TIMEOUT,
+                                .error_type = SLICE("Sandbox.Timedout"),
+                                .error_text = text};
+    f->counts.timeouts++;
     (void)snprintf(text, sizeof(text), "Task timed out after %.2f seconds",
                    (double)f->options.timeout_ms / 1000);
     log_event(LOG_ERROR, "function_timeout", log_str("function", f->options.name),
@@ -106,6 +112,12 @@ static void on_init_over(struct deadline_queue *q, struct deadline *d) {
     struct function_slot *s = container_of(d, struct function_slot, init);
     log_event(LOG_ERROR, "function_init_timeout", log_str("function", f->options.name),
               log_i64("pid", s->process.pid));
+    f->failure.type = "Sandbox.Timedout";
+    (void)snprintf(f->failure.text, sizeof(f->failure.text),
+                   "Init timed out after %.2f seconds",
+                   (double)f->options.init_timeout_ms / 1000);
+    buffer_fini(&f->failure.posted);
+    s->failure_told = true;
     function_slot_kill(s);
 }
 
@@ -170,6 +182,13 @@ void function_slot_ready(struct function *f) {
     f->backoff_ms = 0;
 }
 
+void function_tell_failure(const struct function *f, struct function_result *r) {
+    r->outcome = FUNCTION_INIT_FAILED;
+    r->error_type = slice_cstr(f->failure.type ? f->failure.type : "Runtime.ExitError");
+    r->error_text = f->failure.text[0] ? f->failure.text : NULL;
+    r->payload = buffer_slice(&f->failure.posted);
+}
+
 /* Starts fail: wait longer and longer before the next; who waits for a process that is not
  * coming is told so. */
 void function_slot_failed(struct function *f) {
@@ -183,7 +202,9 @@ void function_slot_failed(struct function *f) {
         timer_start(&f->backoff, f->backoff_ms);
     }
     if (slots_in(f, SLOT_STARTING) + slots_in(f, SLOT_READY) == 0) {
-        fail_all(f, &f->queue, FUNCTION_INIT_FAILED, SLICE("Runtime.ExitError"));
+        struct function_result r = {0};
+        function_tell_failure(f, &r);
+        fail_all(f, &f->queue, &r);
     }
 }
 
@@ -336,15 +357,17 @@ static void on_backoff_closed(struct timer *t) {
 }
 
 void function_close(struct function *f, void (*on_closed)(void *arg), void *arg) {
+    static const struct function_result cut_off = {.outcome = FUNCTION_EXITED,
+                                                   .error_type = {"Runtime.ExitError", 17}};
     ASSERT(!f->closing);
     f->closing = true;
     f->on_closed = on_closed;
     f->on_closed_arg = arg;
     f->open_handles = 4; /* and two of every slot, below */
-    fail_all(f, &f->queue, FUNCTION_EXITED, SLICE("Runtime.ExitError"));
+    fail_all(f, &f->queue, &cut_off);
     for (size_t k = 0; k < f->options.processes; k++) {
         function_slot_close(&f->slots[k]);
-        fail_all(f, &f->slots[k].calls, FUNCTION_EXITED, SLICE("Runtime.ExitError"));
+        fail_all(f, &f->slots[k].calls, &cut_off);
     }
     deadline_queue_close(&f->waits, on_waits_closed);
     deadline_queue_close(&f->running, on_waits_closed);
@@ -357,6 +380,7 @@ void function_free(struct function *f) {
     for (size_t k = 0; k < f->options.processes; k++) {
         function_environment_free(f->slots[k].environment);
     }
+    buffer_fini(&f->failure.posted);
     free(f->slots);
     arena_reset(&f->texts);
     free(f);

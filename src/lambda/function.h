@@ -49,6 +49,8 @@ struct function *function_new(struct loop *l, struct stream_hub *hub,
 /* 0: done follows exactly once, in a later turn. ERR_BUSY: the queue is full. ERR_REFUSED: its
  * processes do not start, and the next try is not due. ERR_LIMIT: payload over the maximum. */
 MUST_CHECK int function_submit(struct function *f, struct function_call *c);
+/* What a call that is refused with ERR_REFUSED is told. */
+void function_tell_failure(const struct function *f, struct function_result *r);
 /* Calls left are done with FUNCTION_EXITED; processes get SIGTERM, 2 s later SIGKILL. on_closed
  * runs once no process is left; then function_free. */
 void function_close(struct function *f, void (*on_closed)(void *arg), void *arg);

@@ -32,6 +32,8 @@ struct function_result { /* valid during the call of `done` only */
     struct slice payload;
     struct slice content_type; /* as the runtime sent it */
     struct slice error_type;   /* "Runtime.ExitError", or empty */
+    const char *error_text;    /* "Runtime exited with error: exit status 1"; NULL: none */
+    const char *report;        /* what REPORT says; NULL: no process had it */
     bool streaming;            /* Lambda-Runtime-Function-Response-Mode: streaming */
     bool in_parts;             /* ... and `part` got it: payload is empty but for an error */
     uint64_t duration_ns;

@@ -1,5 +1,5 @@
-/* What function.c, slot.c, runtime_api.c and function_environment.c share; nobody else includes
- * it. */
+/* What function.c, slot.c, runtime_api.c and function_environment.c share;
+ * nobody else includes it. */
 #ifndef LAMBDA_FUNCTION_IMPL_H
 #define LAMBDA_FUNCTION_IMPL_H
 
@@ -12,6 +12,7 @@
 #define FUNCTION_LOG_KEEP       8192
 #define FUNCTION_GRACE_MS       2000
 #define FUNCTION_TRAILER_MAX    65536 /* of a streamed response: an error with its stack */
+#define FUNCTION_FAILURE_KEEP   65536 /* of a posted init/error */
 #define FUNCTION_BACKOFF_MS     100   /* after a failed start; doubled up to */
 #define FUNCTION_BACKOFF_MAX_MS 10000
 /* Read at most this often: /proc is no disk, but not free either. */
@@ -36,12 +37,19 @@ struct function_slot {
     uint64_t init_ns;
     uint64_t served;
     uint64_t resident_read_ns;
-    size_t resident;    /* highest seen */
-    bool retiring;      /* gets no more calls; stopped when it has none */
-    bool init_reported; /* it posted init/error */
+    size_t resident;   /* highest seen */
+    bool retiring;     /* gets no more calls; stopped when it has none */
+    bool failure_told; /* why it fails to start is in function's failure already */
     bool server_open;
     uint16_t port;
     char last_request_id[37]; /* of the call answered last: a second answer is a wrong state */
+};
+
+/* Why a process did not come up, for who asked for it and who asks before the next try. */
+struct function_failure {
+    const char *type; /* "Runtime.ExitError" */
+    char text[192];
+    struct buffer posted; /* its init/error, which then is the answer */
 };
 
 /* A `next` that waits for a call. */
@@ -61,6 +69,7 @@ struct function {
     struct deadline_queue inits;
     struct timer backoff;
     uint64_t backoff_ms; /* 0: the last start went well */
+    struct function_failure failure;
     bool backing_off;
     bool closing;
     size_t open_handles; /* timers and servers still to close */

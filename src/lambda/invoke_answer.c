@@ -57,7 +57,7 @@ void invoke_refuse_throttled(struct server_request *r) {
 }
 
 /* What Lambda says in the function's place; NULL: the function's own words stand. */
-static const char *failure_text(enum function_outcome outcome) {
+static const char *failure_words(enum function_outcome outcome) {
     switch (outcome) {
     case FUNCTION_TIMEOUT:
         return "Task timed out";
@@ -76,18 +76,50 @@ static const char *failure_text(enum function_outcome outcome) {
     return NULL;
 }
 
-/* START, what was printed, END and REPORT: of this the last 4 KB, in base64. NULL: no memory.
- */
+static uint64_t timeout_ms(const struct invoke_function *target) {
+    if (target->handler == NULL) {
+        return function_timeout_ms(target->function);
+    }
+    return target->handler->timeout_ms ? target->handler->timeout_ms : LAMBDA_TIMEOUT_MS;
+}
+
+/* "Task timed out after 3.00 seconds", "Runtime exited with error: exit status 1"; NULL where
+ * the function has its own words. */
+static const char *failure_text(const struct invoke_call *ic, const struct function_result *r,
+                                char text[192]) {
+    const char *words = r->error_text ? r->error_text : failure_words(r->outcome);
+    if (words == NULL || (r->outcome == FUNCTION_INIT_FAILED && r->payload.len > 0)) {
+        return NULL;
+    }
+    if (r->outcome == FUNCTION_TIMEOUT) {
+        (void)snprintf(text, 192, "Task timed out after %.2f seconds",
+                       (double)timeout_ms(ic->target) / 1000);
+        return text;
+    }
+    return words;
+}
+
+/* START, what was printed, how it failed, END and REPORT: of this the last 4 KB, in base64.
+ * NULL: no memory. */
 static char *encode_tail(struct invoke_call *ic, const struct function_result *r) {
     struct buffer all = {0};
+    char words[192];
+    const char *failure = failure_text(ic, r, words);
     double ms = (double)r->duration_ns / 1e6;
     int error = buffer_printf(&all, "START RequestId: %s Version: $LATEST\n", ic->request_id);
     error = error ? error : buffer_append_slice(&all, buffer_slice(&ic->log));
+    if (failure != NULL) {
+        error = error ? error
+                      : buffer_printf(&all, "RequestId: %s Error: %s\n" SLICE_FMT "\n",
+                                      ic->request_id, failure, SLICE_ARG(r->error_type));
+    }
     error = error ? error
-                  : buffer_printf(&all,
-                                  "END RequestId: %s\nREPORT RequestId: %s\tDuration: %.2f ms\t"
-                                  "Billed Duration: %.0f ms\n",
-                                  ic->request_id, ic->request_id, ms, ms + 0.5);
+                  : buffer_printf(&all, "END RequestId: %s\nREPORT RequestId: %s\t",
+                                  ic->request_id, ic->request_id);
+    error = error       ? error
+            : r->report ? buffer_printf(&all, "%s\n", r->report)
+                        : buffer_printf(&all, "Duration: %.2f ms\tBilled Duration: %.0f ms\n",
+                                        ms, ms + 0.5);
     struct slice tail = buffer_slice(&all);
     if (tail.len > TAIL_BYTES) {
         tail = slice_from(tail, tail.len - TAIL_BYTES);
@@ -104,36 +136,26 @@ static char *encode_tail(struct invoke_call *ic, const struct function_result *r
 
 /* ---- whole ---- */
 
-static uint64_t timeout_ms(const struct invoke_function *target) {
-    if (target->handler == NULL) {
-        return function_timeout_ms(target->function);
-    }
-    return target->handler->timeout_ms ? target->handler->timeout_ms : LAMBDA_TIMEOUT_MS;
-}
-
-/* What stands where the function's answer would: its own error, or ours in `text`. */
+/* What stands where the function's answer would: its own error, or ours, made in `made`. */
 static struct slice failure_body(struct invoke_call *ic, const struct function_result *r,
-                                 char text[320]) {
-    const char *failure = failure_text(r->outcome);
-    char after[48] = "";
+                                 struct buffer *made) {
+    char words[192];
+    const char *failure = failure_text(ic, r, words);
     if (failure == NULL) {
         return r->payload;
     }
-    if (r->outcome == FUNCTION_TIMEOUT) {
-        (void)snprintf(after, sizeof after, " after %.2f seconds",
-                       (double)timeout_ms(ic->target) / 1000);
-    }
-    int len = snprintf(text, 320,
-                       "{\"errorType\":\"" SLICE_FMT
-                       "\",\"errorMessage\":\"RequestId: %s Error: %s%s\"}",
-                       SLICE_ARG(r->error_type), ic->request_id, failure, after);
-    return slice_of(text, (size_t)len);
+    int error = buffer_printf(
+        made, "{\"errorType\":\"" SLICE_FMT "\",\"errorMessage\":\"RequestId: %s Error: ",
+        SLICE_ARG(r->error_type), ic->request_id);
+    error = error ? error : text_json_escape(made, slice_cstr(failure));
+    error = error ? error : buffer_append_slice(made, SLICE("\"}"));
+    return error ? SLICE("{\"errorType\":\"Runtime.OutOfMemory\"}") : buffer_slice(made);
 }
 
 static void answer_whole(struct invoke_call *ic, const struct function_result *r) {
     struct http_header headers[3] = {{SLICE("X-Amz-Executed-Version"), SLICE("$LATEST")}};
     size_t count = 1;
-    char text[320];
+    struct buffer body = {0};
     char *tail = ic->call.log ? encode_tail(ic, r) : NULL;
     if (r->outcome != FUNCTION_OK) {
         headers[count++] =
@@ -147,7 +169,8 @@ static void answer_whole(struct invoke_call *ic, const struct function_result *r
                                            .content_type = SLICE("application/json"),
                                            .headers = headers,
                                            .header_count = count,
-                                           .body = failure_body(ic, r, text)});
+                                           .body = failure_body(ic, r, &body)});
+    buffer_fini(&body);
     free(tail);
 }
 
@@ -184,7 +207,7 @@ bool invoke_answer_part(struct invoke_call *ic, struct slice bytes) {
 /* {"ErrorCode":...,"ErrorDetails":...,"LogResult":...}: those that there are. */
 static void answer_end(struct invoke_call *ic, const struct function_result *r) {
     struct buffer body = {0};
-    char text[320];
+    struct buffer failure = {0};
     char *tail = ic->call.log ? encode_tail(ic, r) : NULL;
     begin(ic);
     if (r->outcome == FUNCTION_OK && r->payload.len > 0) {
@@ -195,7 +218,7 @@ static void answer_end(struct invoke_call *ic, const struct function_result *r) 
         error = error ? error
                       : buffer_append_slice(
                             &body, SLICE("\"ErrorCode\":\"Unhandled\",\"ErrorDetails\":"));
-        error = error ? error : text_json_string(&body, failure_body(ic, r, text));
+        error = error ? error : text_json_string(&body, failure_body(ic, r, &failure));
     }
     if (tail) {
         error = error ? error
@@ -208,6 +231,7 @@ static void answer_end(struct invoke_call *ic, const struct function_result *r) 
                         buffer_slice(&body));
     server_end(ic->request);
     buffer_fini(&body);
+    buffer_fini(&failure);
     free(tail);
 }
 

@@ -161,8 +161,12 @@ void invoke_now(struct invoke_api *a, struct server_request *r,
     if (error == ERR_BUSY) {
         invoke_refuse_throttled(r);
     } else {
-        invoke_answer(ic, &(struct function_result){.outcome = FUNCTION_INIT_FAILED,
-                                                    .error_type = SLICE("Runtime.ExitError")});
+        struct function_result failed = {.outcome = FUNCTION_INIT_FAILED,
+                                         .error_type = SLICE("Runtime.ExitError")};
+        if (ic->target->function != NULL) {
+            function_tell_failure(ic->target->function, &failed);
+        }
+        invoke_answer(ic, &failed);
     }
     call_free(ic);
 }

@@ -11,7 +11,7 @@ void runtime_api_give(struct function_slot *s, struct function_call *c);
 /* The process is gone: its parked requests are answered and closed. */
 void runtime_api_drop_parked(struct function_slot *s);
 
-/* Logs the end of a call, then function_finish. */
+/* Reads what the process has printed until now, then function_finish. */
 void runtime_api_finish(struct function_slot *s, struct function_call *c,
                         struct function_result *result);
 void runtime_api_answer_accepted(struct server_request *r);

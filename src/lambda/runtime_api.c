@@ -5,6 +5,7 @@
  *   POST runtime/invocation/{id}/response    202; streamed: runtime_response.c
  *   POST runtime/invocation/{id}/error       202
  *   POST runtime/init/error                  202, and the process is stopped */
+#include "lambda/function_log.h"
 #include "lambda/runtime.h"
 
 #include "base/clock.h"
@@ -144,9 +145,7 @@ void runtime_api_give(struct function_slot *s, struct function_call *c) {
     (void)snprintf(arn, sizeof(arn), "arn:aws:lambda:%s:%s:function:%.140s", f->options.region,
                    f->options.account_id, f->options.name);
     struct slice trace_id = complete_trace_id(f, c->trace_id, trace);
-    log_event(LOG_INFO, "function_call", log_str("function", f->options.name),
-              log_str("request_id", c->request_id), log_i64("pid", s->process.pid),
-              log_str("message", "START"));
+    function_log_start(s, c);
     const struct http_header headers[5] = {
         {SLICE("Lambda-Runtime-Aws-Request-Id"), slice_cstr(c->request_id)},
         {SLICE("Lambda-Runtime-Deadline-Ms"), slice_cstr(deadline)},
@@ -203,33 +202,11 @@ static void on_next(struct function_slot *s, struct server_request *r) {
 
 /* ---- response and error ---- */
 
-static void log_report(const struct function_slot *s, const struct function_call *c,
-                       const char *how) {
-    const struct function *f = s->function;
-    uint64_t ns = loop_now_ns(f->loop) - c->given_ns;
-    char text[256];
-    int len = snprintf(text, sizeof(text),
-                       "REPORT Duration: %.2f ms Billed Duration: %llu ms Memory Size: %zu MB "
-                       "Max Memory Used: %zu MB",
-                       (double)ns / 1e6, (unsigned long long)((ns + NS_PER_MS - 1) / NS_PER_MS),
-                       f->options.memory_mb, s->resident >> 20);
-    if (s->served == 0 && len > 0) {
-        (void)snprintf(text + len, sizeof(text) - (size_t)len, " Init Duration: %.2f ms",
-                       (double)s->init_ns / 1e6);
-    }
-    log_event(LOG_INFO, "function_call", log_str("function", f->options.name),
-              log_str("request_id", c->request_id), log_str("outcome", how),
-              log_str("message", "END"));
-    log_event(LOG_INFO, "function_call", log_str("function", f->options.name),
-              log_str("request_id", c->request_id), log_str("message", text));
-}
-
 void runtime_api_finish(struct function_slot *s, struct function_call *c,
                         struct function_result *result) {
     if (c->log != NULL) { /* what it printed before it answered belongs to it */
         process_read_now(&s->process);
     }
-    log_report(s, c, function_outcome_name(result->outcome));
     function_finish(s->function, c, result);
 }
 
@@ -318,6 +295,18 @@ static void on_error(struct function_slot *s, struct server_request *r, struct s
     runtime_api_answer_accepted(r);
 }
 
+/* Lambda answers with what the runtime posted. One too large, or no memory: in our words. */
+static void keep_init_error(struct function_slot *s, struct slice body) {
+    struct function_failure *failure = &s->function->failure;
+    failure->type = "Runtime.InitError";
+    (void)snprintf(failure->text, sizeof(failure->text), "Runtime failed to initialize");
+    buffer_fini(&failure->posted);
+    if (body.len > FUNCTION_FAILURE_KEEP || buffer_append_slice(&failure->posted, body) != 0) {
+        buffer_fini(&failure->posted);
+    }
+    s->failure_told = true;
+}
+
 static void on_init_error(struct function_slot *s, struct server_request *r) {
     if (slot_state_of(s) != SLOT_STARTING) {
         runtime_api_answer_error(
@@ -326,6 +315,7 @@ static void on_init_error(struct function_slot *s, struct server_request *r) {
         return;
     }
     log_function_error(s, "function_init_error", "-", &r->http);
+    keep_init_error(s, r->http.body);
     runtime_api_answer_accepted(r);
     function_slot_kill(s);
 }

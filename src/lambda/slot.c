@@ -2,6 +2,7 @@
  *
  * The server lives as long as the function, so that a new process finds the same port; the
  * process comes and goes. */
+#include "lambda/function_log.h"
 #include "lambda/runtime.h"
 
 #include "base/clock.h"
@@ -77,40 +78,37 @@ int function_slot_init(struct function_slot *s, struct function *f, struct strea
 
 /* ---- the process ---- */
 
-/* A call's own copy, for who wants the end of it: bounded, the oldest go first. */
-static void keep_line(struct buffer *log, struct slice line) {
-    if (buffer_slice(log).len > FUNCTION_LOG_KEEP) {
-        buffer_consume(log, buffer_slice(log).len - FUNCTION_LOG_KEEP);
-    }
-    int error = buffer_append_slice(log, line);
-    error = error ? error : buffer_append(log, "\n", 1);
-    if (error != 0) { /* out of memory: better no tail than no call */
-        buffer_reset(log, 0);
-    }
-}
-
-/* What it prints, with the request it serves where there is but one. */
 static void on_line(struct process *p, int stream, struct slice line) {
-    struct function_slot *s = container_of(p, struct function_slot, process);
-    const struct function_call *c =
-        s->calls.count == 1 ? container_of(s->calls.first, struct function_call, node) : NULL;
-    if (c != NULL && c->log != NULL) {
-        keep_line(c->log, line);
-    }
-    log_event(LOG_INFO, "function_output", log_str("function", s->function->options.name),
-              log_str("request_id", c ? c->request_id : "-"), log_i64("pid", p->uv.pid),
-              log_str("stream", stream == 1 ? "stdout" : "stderr"), log_slice("message", line));
+    function_log_output(container_of(p, struct function_slot, process), stream, line);
 }
 
-static void fail_calls(struct function_slot *s) {
+static void fail_calls(struct function_slot *s, const char *text) {
     while (!list_empty(&s->calls)) {
         struct function_call *c = container_of(s->calls.first, struct function_call, node);
         struct function_result r = {.outcome = FUNCTION_EXITED,
-                                    .error_type = SLICE("Runtime.ExitError")};
+                                    .error_type = SLICE("Runtime.ExitError"),
+                                    .error_text = text};
         log_event(LOG_ERROR, "function_exited_in_call",
                   log_str("function", s->function->options.name),
-                  log_str("request_id", c->request_id));
+                  log_str("request_id", c->request_id), log_str("message", text ? text : ""));
         function_finish(s->function, c, &r);
+    }
+}
+
+/* Words as of "fork/exec /var/task/bootstrap: no such file or directory". */
+static void keep_failure(struct function_slot *s, const struct process_end *end,
+                         const char *text) {
+    struct function_failure *failure = &s->function->failure;
+    if (s->failure_told) {
+        return;
+    }
+    buffer_fini(&failure->posted);
+    failure->type = end->reason ? "Runtime.InvalidEntrypoint" : "Runtime.ExitError";
+    if (end->reason) {
+        (void)snprintf(failure->text, sizeof(failure->text), "fork/exec %.120s: %s",
+                       s->function->options.command[0], end->reason);
+    } else {
+        (void)snprintf(failure->text, sizeof(failure->text), "%s", text ? text : "");
     }
 }
 
@@ -119,6 +117,8 @@ static void on_exit_(struct process *p, const struct process_end *end) {
     struct function *f = s->function;
     enum slot_state was = slot_state_of(s);
     bool expected = s->retiring || was == SLOT_STOPPING;
+    char text[FUNCTION_EXIT_TEXT];
+    const char *how = function_exit_text(end, text);
     f->counts.exits++;
     log_event(expected ? LOG_INFO : LOG_ERROR, "function_exit",
               log_str("function", f->options.name), log_i64("pid", p->uv.pid),
@@ -129,12 +129,13 @@ static void on_exit_(struct process *p, const struct process_end *end) {
     bool never_ready = s->init_ns == 0;
     state_move(&s->state, SLOT_EMPTY);
     s->retiring = false;
-    fail_calls(s);
+    fail_calls(s, how);
     if (f->closing) {
         function_handle_closed(f);
         return;
     }
     if (never_ready) {
+        keep_failure(s, end, how);
         function_slot_failed(f);
     }
     function_dispatch(f);
@@ -149,7 +150,7 @@ void function_slot_start(struct function_slot *s) {
     s->resident = 0;
     s->resident_read_ns = 0;
     s->retiring = false;
-    s->init_reported = false;
+    s->failure_told = false;
     s->last_request_id[0] = '\0';
     s->process.on_line = on_line;
     s->process.on_exit = on_exit_;

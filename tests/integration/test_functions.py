@@ -113,7 +113,7 @@ def test_log_lines(penstock, dynoxide):
     for words in ('"START"', '"END"', "REPORT Duration: ", "handling"):
         assert any(words in line for line in lines), (words, lines)
     report = next(line for line in lines if "REPORT" in line)
-    assert re.search(r"Billed Duration: \d+ ms Memory Size: 128 MB", report)
+    assert re.search(r"Billed Duration: \d+ ms\\tMemory Size: 128 MB", report)
 
 
 def test_wrong_answers(penstock, dynoxide):

@@ -61,18 +61,28 @@ def test_log_tail(api):
 
 def test_function_errors_are_200(api):
     p, client, _ = api(("fail", PYTHON + ["app.fail"], LONG), ("die", PYTHON + ["app.die"], LONG),
+                       ("killed", PYTHON + ["app.killed"], LONG), ("nowhere", ["no-such"]),
+                       ("import", PYTHON + ["nothing.handler"], LONG),
                        ("hang", COMMANDS["node"] + ["app.hang"],
                         "    timeout_ms: 2000\n    warm: 1\n"), ("none", ["false"]),
                        ("echo", PYTHON + ["app.echo"], LONG))
     wait_for(lambda: any(e["function"] == "hang" for e in p.log_events("function_ready")))
-    for name, kind, words in (("fail", "KeyError", "it broke"),
-                              ("die", "Runtime.ExitError", "Runtime exited"),
-                              ("none", "Runtime.ExitError", "Runtime exited"),
-                              ("hang", "Sandbox.Timedout", "Task timed out")):
+    for name, kind, words in (
+            ("fail", "KeyError", "it broke"),
+            ("die", "Runtime.ExitError", "Runtime exited with error: exit status 7"),
+            ("killed", "Runtime.ExitError", "Runtime exited with error: signal: killed"),
+            ("none", "Runtime.ExitError", "Runtime exited with error: exit status 1"),
+            ("nowhere", "Runtime.InvalidEntrypoint", "fork/exec no-such: no such file"),
+            ("import", "ModuleNotFoundError", "No module named 'nothing'"),  # it posts init/error
+            ("hang", "Sandbox.Timedout", "Task timed out after 2.00 seconds")):
         r = client.invoke(FunctionName=name, Payload="{}", LogType="Tail")
         assert r["StatusCode"] == 200 and r["FunctionError"] == "Unhandled", name
         error = json.load(r["Payload"])
         assert error["errorType"] == kind and words in error["errorMessage"], error
+        log = base64.b64decode(r["LogResult"]).decode()
+        assert "END RequestId" in log and "Duration: " in log.splitlines()[-1], log
+        if name not in ("fail", "import"):  # their own words
+            assert words in log and error["errorMessage"].startswith("RequestId: "), log
     r = client.invoke(FunctionName="echo", Payload='{"version":"1"}')
     assert "FunctionError" not in r
 

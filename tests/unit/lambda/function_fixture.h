@@ -127,6 +127,8 @@ struct test_call {
     char payload[4096];
     size_t payload_len;
     char error_type[64];
+    char error_text[200];
+    char report[200];
     bool streaming;
 };
 
@@ -138,6 +140,8 @@ static inline void on_done(struct function_call *c, const struct function_result
     t->payload_len = r->payload.len;
     snprintf(t->payload, sizeof(t->payload), SLICE_FMT, SLICE_ARG(r->payload));
     snprintf(t->error_type, sizeof(t->error_type), SLICE_FMT, SLICE_ARG(r->error_type));
+    snprintf(t->error_text, sizeof(t->error_text), "%s", r->error_text ? r->error_text : "");
+    snprintf(t->report, sizeof(t->report), "%s", r->report ? r->report : "");
 }
 
 static inline int submit(struct test_call *t, const char *event) {

@@ -38,6 +38,8 @@ def respond(api, rid, event):
     path = f"invocation/{rid}/response"
     if what == "exit":
         say("last words")
+        if "signal" in event:
+            os.kill(os.getpid(), event["signal"])
         os._exit(event.get("status", 3))
     if what == "sleep":
         time.sleep(event["seconds"])

@@ -184,10 +184,28 @@ static void exits_in_a_call(void **state) {
     struct test_call *t = call("{\"do\":\"exit\"}");
     assert_int_equal(t->outcome, FUNCTION_EXITED);
     assert_string_equal(t->error_type, "Runtime.ExitError");
+    assert_string_equal(t->error_text, "Runtime exited with error: exit status 3");
     expect_logged("last words");
     expect_logged("\"status\":3");
+    expect_logged("\"message\":\"Runtime exited with error: exit status 3\"");
+    expect_logged("\"outcome\":\"function_exited\",\"message\":\"END\"");
+    assert_non_null(strstr(t->report, "\tMax Memory Used: "));
     assert_int_equal(call("{}")->outcome, FUNCTION_OK);
     assert_int_equal(counts().started, 2);
+}
+
+static void exits_by_a_signal(void **state) {
+    (void)state;
+    start((struct function_options){0});
+    struct test_call *t = call("{\"do\":\"exit\",\"signal\":9}");
+    assert_int_equal(t->outcome, FUNCTION_EXITED);
+    assert_string_equal(t->error_text, "Runtime exited with error: signal: killed");
+    t = call("{\"do\":\"exit\",\"signal\":11}");
+    assert_string_equal(t->error_text, "Runtime exited with error: signal: segmentation fault");
+    t = call("{\"do\":\"exit\",\"status\":0}");
+    assert_int_equal(t->outcome, FUNCTION_EXITED);
+    assert_string_equal(t->error_text, ""); /* "without providing a reason" */
+    assert_int_equal(call("{}")->outcome, FUNCTION_OK);
 }
 
 /* A zombie that nobody has reaped yet does not count. */
@@ -211,7 +229,9 @@ static void times_out(void **state) {
     int pid = pid_of(call("{}"));
     struct test_call *t = call("{\"do\":\"sleep\",\"seconds\":60}");
     assert_int_equal(t->outcome, FUNCTION_TIMEOUT);
+    assert_string_equal(t->error_text, "Task timed out after 0.30 seconds");
     expect_logged("Task timed out after 0.30 seconds");
+    expect_logged("\"outcome\":\"function_timeout\",\"message\":\"END\"");
     assert_int_equal(counts().timeouts, 1);
     run_ms(200);
     assert_false(alive(pid)); /* killed */
@@ -313,6 +333,8 @@ static void cannot_start(void **state) {
     start((struct function_options){.command = command});
     struct test_call *t = call("{}");
     assert_int_equal(t->outcome, FUNCTION_INIT_FAILED);
+    assert_string_equal(t->error_type, "Runtime.InvalidEntrypoint");
+    assert_string_equal(t->error_text, "fork/exec /nowhere/program: no such file or directory");
     expect_logged("no such file or directory");
     /* While the next try is not due, nobody waits for it. */
     assert_int_equal(submit(&calls[0], "{}"), ERR_REFUSED);
@@ -324,7 +346,9 @@ static void cannot_start(void **state) {
 static void exits_at_once(void **state) {
     (void)state;
     start_with((struct function_options){0}, "exit", NULL);
-    assert_int_equal(call("{}")->outcome, FUNCTION_INIT_FAILED);
+    struct test_call *t = call("{}");
+    assert_int_equal(t->outcome, FUNCTION_INIT_FAILED);
+    assert_string_equal(t->error_text, "Runtime exited with error: exit status 7");
     expect_logged("no luck");
     expect_logged("\"status\":7");
 }
@@ -357,7 +381,10 @@ static void starts_at_last(void **state) {
 static void never_asks(void **state) {
     (void)state;
     start_with((struct function_options){.init_timeout_ms = 300}, "never", NULL);
-    assert_int_equal(call("{}")->outcome, FUNCTION_INIT_FAILED);
+    struct test_call *t = call("{}");
+    assert_int_equal(t->outcome, FUNCTION_INIT_FAILED);
+    assert_string_equal(t->error_type, "Sandbox.Timedout");
+    assert_string_equal(t->error_text, "Init timed out after 0.30 seconds");
     expect_logged("function_init_timeout");
     expect_logged("\"signal\":9");
 }
@@ -365,7 +392,9 @@ static void never_asks(void **state) {
 static void says_init_error(void **state) {
     (void)state;
     start_with((struct function_options){0}, "init_error", NULL);
-    assert_int_equal(call("{}")->outcome, FUNCTION_INIT_FAILED);
+    struct test_call *t = call("{}");
+    assert_int_equal(t->outcome, FUNCTION_INIT_FAILED);
+    assert_non_null(strstr(t->payload, "\"errorType\": \"No\"")); /* as posted */
     expect_logged("Runtime.NoSuchHandler");
 }
 
@@ -455,6 +484,7 @@ int main(void) {
         T(shell_with_curl),
         T(function_error),
         T(exits_in_a_call),
+        T(exits_by_a_signal),
         T(times_out),
         T(times_out_beside_another),
         T(waits_too_long),
