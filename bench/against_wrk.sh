@@ -1,20 +1,28 @@
 #!/bin/sh
 # penstock-bench beside wrk: one interleaved run against nginx answering 201, closed loop, one
-# thread each. Prints a Markdown table of the rounds and the median ratios.
-#   sh bench/against_wrk.sh [BUILD] [CONNECTIONS]     default: build 64
-# Environment: SECONDS_PER_RUN (3), ROUNDS (5).
+# thread each. Prints Markdown tables; against_wrk.py says what is compared, and how.
+#   sh bench/against_wrk.sh [--judge] [BUILD]     default: build; a Release build
+# --judge is the test: only the regimes that have a verdict, in as many rounds as the machine's
+# noise asks for. Exit codes: 0 good, 1 they do not agree, 77 wrk does not agree with itself.
+# Environment, without --judge: SECONDS_PER_RUN (2), ROUNDS (7).
 set -eu
 cd "$(dirname "$0")/.."
+judge=
+if [ "${1:-}" = --judge ]; then
+    judge=$1
+    shift
+fi
 build=${1:-build}
-connections=${2:-64}
-seconds=${SECONDS_PER_RUN:-3}
-rounds=${ROUNDS:-5}
 . bench/common.sh
+port=${PORT:-18560} sink_port=${SINK_PORT:-18561}
+PATH=$PATH:$PWD/build/tools:/usr/sbin
 need_commands wrk nginx curl python3
-need_built penstock-bench
+need_built penstock-bench penstock-sink
 work_begin
 mkdir "$work/tmp"
-cat >"$work/nginx.conf" <<EOF
+
+# What the sink does not know it answers with 400, late; that nginx turns into its 201.
+cat >"$work/nginx.conf" <<EOT
 worker_processes 1;
 daemon off;
 pid $work/nginx.pid;
@@ -28,51 +36,37 @@ http {
     fastcgi_temp_path $work/tmp;
     uwsgi_temp_path $work/tmp;
     scgi_temp_path $work/tmp;
-    server { listen 127.0.0.1:$port; return 201 "ok"; }
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    upstream self { server 127.0.0.1:$port; keepalive 64; }
+    upstream sink { server 127.0.0.1:$sink_port; keepalive 64; }
+    split_clients \$connection.\$connection_requests \$late { 30% /slow; * ""; }
+    server {
+        listen 127.0.0.1:$port;
+        location = / { return 201 "ok"; }
+        location = /slow {
+            proxy_pass http://sink;
+            proxy_method POST;
+            proxy_set_header X-Amz-Target DynamoDB_20120810.Nothing;
+            proxy_intercept_errors on;
+            error_page 400 =201 @created;
+        }
+        location @created { return 201 "ok"; }
+        location = /mixed {
+            if (\$late) { rewrite ^ \$late last; }
+            return 201 "ok";
+        }
+        location = /busy { proxy_pass http://self/busy2; }
+        location = /busy2 { proxy_pass http://self/; }
+    }
 }
-EOF
-url=http://127.0.0.1:$port/
-nginx -c "$work/nginx.conf" 2>/dev/null &
+EOT
+"$build/penstock-sink" --plain --listen "127.0.0.1:$sink_port" --latency-ms 3-30 --threads 1 \
+    >"$work/sink.log" 2>&1 &
 remember
-wait_for nginx "$work/error.log" answers "$url"
-
-# CPU of the children that have ended, in microseconds.
-children_us() {
-    times >"$work/times"
-    sed -n 2p "$work/times" | tr 'ms' '  ' | awk '{ printf "%.0f", 1e6 * (60 * ($1 + $3) + $2 + $4) }'
-}
-run() { # COMMAND...: its output in $work/out, its CPU in $cpu_us
-    children_us >"$work/before"
-    "$@" >"$work/out" || { cat "$work/out" >&2; fail "$1 failed"; }
-    children_us >"$work/after"
-    cpu_us=$(($(cat "$work/after") - $(cat "$work/before")))
-}
-
-printf '| tool | requests/s | p50 ms | p90 ms | p99 ms | its own CPU us/request |\n|---|---|---|---|---|---|\n'
-round=0
-while [ $round -lt "$rounds" ]; do
-    round=$((round + 1))
-    run wrk -t1 -c"$connections" -d"${seconds}s" --latency "$url"
-    awk -v cpu=$cpu_us '
-        function ms(v) { return v ~ /us$/ ? v / 1000 : v ~ /ms$/ ? v + 0 : v * 1000 }
-        /^ *(50|90|99)%/ { p[$1] = ms($2) }
-        / requests in / { n = $1 }
-        /Requests\/sec/ { rate = $2 }
-        END { printf "| wrk | %.0f | %.3f | %.3f | %.3f | %.2f |\n", rate, p["50%"], p["90%"],
-              p["99%"], cpu / n }' "$work/out" | tee -a "$work/rows"
-    run "$build/penstock-bench" -t 1 -c "$connections" -d "$seconds" "$url"
-    awk -v cpu=$cpu_us '
-        $1 == "rate" { rate = $2; n = substr($4, 2) }
-        $1 ~ /^p(50|90|99)$/ { p[$1] = $2 }
-        END { printf "| penstock-bench | %.0f | %.3f | %.3f | %.3f | %.2f |\n", rate, p["p50"],
-              p["p90"], p["p99"], cpu / n }' "$work/out" | tee -a "$work/rows"
-done
-# A round's two runs follow each other, so their ratio says more than that of the medians.
-python3 - "$work/rows" <<'END'
-import statistics, sys
-rows = [[float(cell) for cell in line.split("|")[2:7]] for line in open(sys.argv[1])]
-ratios = [[b / a for a, b in zip(wrk, ours)] for wrk, ours in zip(rows[::2], rows[1::2])]
-names = ("rate", "p50", "p90", "p99", "own CPU")
-print("\npenstock-bench / wrk, median of the rounds: " + ", ".join(
-    f"{name} {statistics.median(column):.2f}" for name, column in zip(names, zip(*ratios))))
-END
+wait_for penstock-sink "$work/sink.log" answers "http://127.0.0.1:$sink_port/"
+nginx -e "$work/error.log" -c "$work/nginx.conf" >"$work/nginx.log" 2>&1 &
+remember
+wait_for nginx "$work/error.log" answers "http://127.0.0.1:$port/"
+python3 bench/against_wrk.py $judge --seconds "${SECONDS_PER_RUN:-2}" --rounds "${ROUNDS:-7}" \
+    "$build/penstock-bench" "http://127.0.0.1:$port" "$work"

@@ -144,6 +144,20 @@ static void put_curve(FILE *f, const struct histogram *h) {
     fprintf(f, "],");
 }
 
+/* All of it, so that any other percentile can be had, and runs can be added up. */
+static void put_histogram(FILE *f, const struct histogram *h) {
+    const char *comma = "";
+    fprintf(f, "\"histogram_us\":[");
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        if (h->buckets[i]) {
+            fprintf(f, "%s[%.3f,%" PRIu32 "]", comma, (double)histogram_bucket_value(i) / 1e3,
+                    h->buckets[i]);
+            comma = ",";
+        }
+    }
+    fprintf(f, "],");
+}
+
 void load_report_write_json(const struct load_report *r, FILE *f) {
     put_head(f, r);
     put_counts(f, r);
@@ -156,6 +170,7 @@ void load_report_write_json(const struct load_report *r, FILE *f) {
     }
     put_timeline(f, r->result);
     put_curve(f, &r->result->stats.latency);
+    put_histogram(f, &r->result->stats.latency);
     fprintf(f, "\"gave_up\":%s,\"interrupted\":%s,\"exit_code\":%d}\n",
             r->result->down ? "true" : "false", r->result->interrupted ? "true" : "false",
             r->exit_code);

@@ -21,7 +21,7 @@ unpack() { # PACKAGE COMMAND
         exit 1
     fi
     mkdir -p "$tools"
-    mv "$into/usr/bin/$2" "$tools/$2"
+    mv "$into"/usr/*bin/"$2" "$tools/$2"
     rm -rf "$into"
 }
 

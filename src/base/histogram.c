@@ -15,8 +15,7 @@ static unsigned bucket_of(uint64_t value) {
     return ((shift + 1) << HISTOGRAM_SUB_BITS) + (unsigned)(value >> shift) - SUB;
 }
 
-/* The middle of a bucket. */
-static uint64_t value_of(unsigned bucket) {
+uint64_t histogram_bucket_value(unsigned bucket) {
     if (bucket < SUB) {
         return bucket;
     }
@@ -77,7 +76,7 @@ uint64_t histogram_quantile(const struct histogram *h, double quantile) {
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS && quantile < 1; i++) {
         seen += h->buckets[i];
         if (h->buckets[i] && (double)seen >= wanted) {
-            uint64_t value = value_of(i);
+            uint64_t value = histogram_bucket_value(i);
             return value < h->min ? h->min : value > h->max ? h->max : value;
         }
     }

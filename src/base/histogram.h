@@ -22,6 +22,8 @@ void histogram_record(struct histogram *h, uint64_t value);
 void histogram_merge(struct histogram *into, const struct histogram *from);
 /* The value at a quantile in [0, 1]; 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *h, double quantile);
+/* The value a bucket stands for: its middle. */
+uint64_t histogram_bucket_value(unsigned bucket);
 double histogram_mean(const struct histogram *h);
 
 #endif
