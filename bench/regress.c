@@ -166,6 +166,7 @@ static const struct regress_path paths[] = {
     {"single", single_start, single_run},
     {"respond", NULL, respond_run},
     {"serve", serve_start, serve_run},
+    {"request", request_start, request_run},
 };
 
 /* Callgrind knows it by name; not inlined, and no tail call, so that it has an end. */

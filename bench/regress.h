@@ -6,6 +6,7 @@
 
 #include "base/slice.h"
 #include "model/table.h"
+#include "server/server.h"
 
 #define REGRESS_BODIES 100 /* different items; more than are ever in flight */
 
@@ -28,8 +29,33 @@ void coalesce_run(unsigned n);
 void single_start(void);
 void single_run(unsigned n);
 
+struct dynamodb;
+/* A pipeline of ops that leave alone; and what has been submitted to it leaves and is answered.
+ */
+struct dynamodb *regress_dynamodb(void);
+void regress_dynamodb_answer(void);
+
 /* regress_server.c: a POST over a socket, through server/ and net/, answered at once. */
 void serve_start(void);
 void serve_run(unsigned n);
+
+/* A server on a loop that is turned by hand, its one client a plain socket of this thread. */
+struct regress_front {
+    struct loop loop;
+    struct stream_hub hub;
+    int client;
+};
+void regress_front_init(struct regress_front *f);
+void regress_front_open(struct regress_front *f, const struct server_events *events,
+                        void *owner);
+/* Every POST gets its 201 before the next one leaves. `upstream` (may be NULL) runs after each
+ * turn. */
+void regress_front_run(struct regress_front *f, struct slice post, unsigned n,
+                       void (*upstream)(void));
+
+/* regress_request.c: a whole request: head, route, API key, throttles, put_item, the pipeline,
+ * and back. */
+void request_start(void);
+void request_run(unsigned n);
 
 #endif

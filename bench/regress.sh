@@ -1,7 +1,7 @@
 #!/bin/sh
-# Instructions per request of the hot paths (parse, encode, sign, coalesce, respond, serve), counted
-# by callgrind, against the numbers kept in bench/regress.txt. Immune to whatever else the machine
-# is doing; a repeat gives the same within 0.5 %.
+# Instructions per request of the hot paths (parse, encode, sign, coalesce, respond, serve, and a
+# whole request), counted by callgrind, against the numbers kept in bench/regress.txt. Immune to
+# whatever else the machine is doing; a repeat gives the same within 0.5 %.
 #   sh bench/regress.sh [--accept] [BUILD]      default: build; needs a Release build and valgrind
 # --accept writes the new numbers into the file: commit it, and say in the message what was bought.
 # Exit codes: 0 good; 1 a path grew by more than 5 %, or there is no number for the toolchain the

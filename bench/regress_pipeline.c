@@ -25,7 +25,7 @@ struct endpoint {
     unsigned settled;
 };
 
-static struct endpoint coalesced, alone;
+static struct endpoint coalesced, alone, behind_gateway;
 static struct buffer items[REGRESS_BODIES], keys[REGRESS_BODIES];
 
 static uint64_t now_ns(struct dynamodb_port *port) {
@@ -129,6 +129,13 @@ static void answer(struct endpoint *e, struct exchange *x) {
     x->events->on_done(x, 0, &response);
 }
 
+static void turn(struct endpoint *e) {
+    dynamodb_turn(e->dynamodb);
+    while (e->sent_count > 0) {
+        answer(e, e->sent[--e->sent_count]);
+    }
+}
+
 static void submit(struct endpoint *e, unsigned i) {
     const struct op_request request = {.kind = OP_PUT_ITEM,
                                        .klass = OP_IDEMPOTENT,
@@ -147,10 +154,7 @@ static void run(struct endpoint *e, unsigned n) {
         for (unsigned j = 0; j < e->group; j++) {
             submit(e, (i + j) % REGRESS_BODIES);
         }
-        dynamodb_turn(e->dynamodb);
-        while (e->sent_count > 0) {
-            answer(e, e->sent[--e->sent_count]);
-        }
+        turn(e);
     }
     ASSERT(e->settled >= n && e->settled < n + e->group);
 }
@@ -161,4 +165,13 @@ void coalesce_run(unsigned n) {
 
 void single_run(unsigned n) {
     run(&alone, n);
+}
+
+struct dynamodb *regress_dynamodb(void) {
+    start(&behind_gateway, 1, SLICE("{}"));
+    return behind_gateway.dynamodb;
+}
+
+void regress_dynamodb_answer(void) {
+    turn(&behind_gateway);
 }
