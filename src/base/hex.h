@@ -6,6 +6,8 @@
 
 /* Lower case, 2*len bytes, no NUL. */
 void hex_encode(const unsigned char *bytes, size_t len, char *out);
+/* 16 digits, lower case, leading zeros, no NUL. */
+void hex_u64(uint64_t value, char out[16]);
 
 #define BASE64_ENCODED_LEN(n) (((n) + 2) / 3 * 4)
 #define BASE64_DECODED_MAX(n) ((n) / 4 * 3 + 3)

@@ -1,6 +1,7 @@
 #include "base/rng.h"
 
 #include "base/assert.h"
+#include "base/hex.h"
 
 #include <errno.h>
 #include <sys/random.h>
@@ -65,23 +66,15 @@ double rng_unit(struct rng *r) {
 }
 
 void rng_uuid(struct rng *r, char out[37]) {
-    static const char digits[16] = "0123456789abcdef";
-    uint64_t bits[2] = {rng_u64(r), rng_u64(r)};
-    bits[0] = (bits[0] & ~0xf000ull) | 0x4000;                           /* version 4 */
-    bits[1] = (bits[1] & 0x3fffffffffffffffull) | 0x8000000000000000ull; /* variant 10 */
-    unsigned shift = 64;
-    const uint64_t *word = bits;
-    for (unsigned i = 0; i < 36; i++) {
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-            out[i] = '-';
-            continue;
-        }
-        shift -= 4;
-        out[i] = digits[*word >> shift & 15];
-        if (shift == 0) {
-            shift = 64;
-            word++;
-        }
-    }
+    char digits[32];
+    hex_u64((rng_u64(r) & ~0xf000ull) | 0x4000, digits);                  /* version 4 */
+    hex_u64((rng_u64(r) & 0x3fffffffffffffffull) | 0x8000000000000000ull, /* variant 10 */
+            digits + 16);
+    memcpy(out, digits, 8);
+    memcpy(out + 9, digits + 8, 4);
+    memcpy(out + 14, digits + 12, 4);
+    memcpy(out + 19, digits + 16, 4);
+    memcpy(out + 24, digits + 20, 12);
+    out[8] = out[13] = out[18] = out[23] = '-';
     out[36] = '\0';
 }

@@ -1,5 +1,7 @@
 #include "gateway/trace.h"
 
+#include "base/hex.h"
+
 #define ID_LEN     32 /* the digits of a trace id */
 #define EPOCH_LEN  8
 #define SPAN_LEN   16
@@ -116,11 +118,9 @@ static char *put(char *to, const char *bytes, size_t len) {
     return to + len;
 }
 
-static char *put_hex(char *to, uint64_t value, size_t digits) {
-    for (size_t i = digits; i-- > 0; value >>= 4) {
-        to[i] = "0123456789abcdef"[value & 15];
-    }
-    return to + digits;
+static char *put_hex(char *to, uint64_t value) {
+    hex_u64(value, to);
+    return to + 16;
 }
 
 /* "Root=1-T-I" of the 32 digits: the root begins behind five characters. */
@@ -140,9 +140,7 @@ static char *make_amzn(char *to, struct slice traceparent, uint64_t epoch_s, str
         to = put(to, traceparent.ptr + 4 + ID_LEN, SPAN_LEN);
         return put(to, sampled ? ";Sampled=1" : ";Sampled=0", 10);
     }
-    char *at = put_hex(digits, epoch_s, EPOCH_LEN);
-    at = put_hex(at, rng_u64(rng), 8);
-    (void)put_hex(at, rng_u64(rng), 16);
+    (void)put_hex(put_hex(digits, epoch_s << 32 | rng_u64(rng) >> 32), rng_u64(rng));
     return put_root(to, digits);
 }
 
@@ -153,7 +151,7 @@ static char *make_parent(char *to, const struct amzn *amzn, struct rng *rng) {
     to = put(to, amzn->root.ptr + 3 + EPOCH_LEN, ID_LEN - EPOCH_LEN);
     *to++ = '-';
     to = amzn->parent.ptr != NULL ? put(to, amzn->parent.ptr, SPAN_LEN)
-                                  : put_hex(to, rng_u64(rng) | 1, SPAN_LEN);
+                                  : put_hex(to, rng_u64(rng) | 1);
     return put(to, sampled ? "-01" : "-00", 3);
 }
 

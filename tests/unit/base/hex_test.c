@@ -4,12 +4,37 @@
 #include "base/rng.h"
 #include "support/unit.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static void hex(void **state) {
     (void)state;
     char out[9] = {0};
     hex_encode((const unsigned char *)"\x00\x9f\xff\x0a", 4, out);
     assert_string_equal(out, "009fff0a");
     hex_encode(NULL, 0, out);
+}
+
+/* Eight bytes at a time, and those left over, say what printf says. */
+static void hex_of_any_length(void **state) {
+    (void)state;
+    struct rng r;
+    rng_seed(&r, 7);
+    for (int i = 0; i < 1000; i++) {
+        unsigned char bytes[40];
+        char out[81] = {0}, expected[81] = {0};
+        uint64_t value = rng_u64(&r) >> rng_below(&r, 64);
+        hex_u64(value, out);
+        snprintf(expected, sizeof expected, "%016" PRIx64, value);
+        assert_memory_equal(out, expected, 16);
+        size_t len = rng_below(&r, sizeof bytes + 1);
+        for (size_t k = 0; k < len; k++) {
+            bytes[k] = (unsigned char)rng_u64(&r);
+            snprintf(expected + 2 * k, 3, "%02x", bytes[k]);
+        }
+        hex_encode(bytes, len, out);
+        assert_memory_equal(out, expected, 2 * len);
+    }
 }
 
 /* RFC 4648 section 10. */
@@ -99,6 +124,7 @@ static void random_round_trips(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hex),
+        cmocka_unit_test(hex_of_any_length),
         cmocka_unit_test(base64_vectors),
         cmocka_unit_test(strict),
         cmocka_unit_test(random_round_trips),
