@@ -8,17 +8,11 @@
 #include "handlers/condition.h"
 
 /* The item's key as the answer will have it. NULL: no memory. */
-static struct put_key *keep_key(struct penstock_invocation *i, struct slice key_json,
-                                struct scratch *s) {
-    struct put_key *key;
-    s->answer.len = 0;
-    if (model_decode_item(key_json, &s->answer) != 0) {
-        return NULL;
-    }
-    key = penstock_alloc(i, sizeof *key + s->answer.len);
+static struct put_key *keep_key(struct penstock_invocation *i, struct slice plain) {
+    struct put_key *key = penstock_alloc(i, sizeof *key + plain.len);
     if (key) {
-        key->len = s->answer.len;
-        memcpy(key->json, buffer_begin(&s->answer), key->len);
+        key->len = plain.len;
+        memcpy(key->json, plain.ptr, plain.len);
     }
     return key;
 }
@@ -47,7 +41,7 @@ int put_one(struct penstock_invocation *i, const struct builtin_options *o,
     if (error) {
         return error;
     }
-    *key = keep_key(i, info.key_json, s);
+    *key = keep_key(i, info.key_plain);
     if (!*key) {
         return ERR_NOMEM;
     }

@@ -45,7 +45,8 @@ struct model_encode {
 struct model_encoded {
     size_t item_bytes; /* by DynamoDB's size rules */
     struct slice key;  /* canonical key bytes, in the key buffer (below) until its next use */
-    struct slice key_json; /* {"Artist":{"S":"x"},...}: same place */
+    struct slice key_json;  /* {"Artist":{"S":"x"},...}: same place */
+    struct slice key_plain; /* {"Artist":"x",...}: same place */
 };
 
 /* Where the canonical key and key JSON are put, and the encoder's work space; reusable, so that

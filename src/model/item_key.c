@@ -75,15 +75,27 @@ static int append_canonical(struct encoder *e, const struct model_key_schema *k,
     return key_append(&e->work->bytes, model_key_type_letter(k->type), contents);
 }
 
-static void put_json(struct encoder *e, struct json_writer *w, const struct encoder_key *at) {
+/* As DynamoDB has it, {"S":"contents"}, or plain: "contents", and a number without quotes. */
+enum key_form { FORM_TYPED, FORM_PLAIN };
+
+static void put_json(struct encoder *e, struct json_writer *w, const struct encoder_key *at,
+                     enum key_form form) {
     const char *written = buffer_begin(e->w.out);
+    const char *value = written + at->value_offset;
+    size_t len = at->value_end - at->value_offset;
     json_put(w, '"');
     json_put_bytes(w, written + at->name_offset, at->name_len);
     json_put_text(w, "\":");
-    json_put_bytes(w, written + at->value_offset, at->value_end - at->value_offset);
+    if (form == FORM_TYPED) {
+        json_put_bytes(w, value, len);
+    } else {
+        size_t quotes = value[2] != 'N';
+        json_put_bytes(w, value + VALUE_HEAD - quotes,
+                       len - VALUE_HEAD - VALUE_TAIL + 2 * quotes);
+    }
 }
 
-static int append_json(struct encoder *e, bool sort) {
+static int append_json(struct encoder *e, bool sort, enum key_form form) {
     struct json_writer w;
     size_t room =
         e->partition.name_len + e->partition.value_end - e->partition.value_offset + 8;
@@ -97,10 +109,10 @@ static int append_json(struct encoder *e, bool sort) {
         return error;
     }
     json_put(&w, '{');
-    put_json(e, &w, &e->partition);
+    put_json(e, &w, &e->partition, form);
     if (sort) {
         json_put(&w, ',');
-        put_json(e, &w, &e->sort);
+        put_json(e, &w, &e->sort, form);
     }
     json_put(&w, '}');
     json_writer_close(&w);
@@ -116,7 +128,7 @@ static int refuse_missing(struct encoder *e, const struct model_key_schema *k,
 int encode_finish_keys(struct encoder *e, struct model_encoded *info) {
     const struct model_table *t = e->how->table;
     bool sort = t->sort.name_len != 0;
-    size_t canonical;
+    size_t canonical, typed;
     int error;
 
     if (!e->partition.present) {
@@ -131,12 +143,17 @@ int encode_finish_keys(struct encoder *e, struct model_encoded *info) {
     }
     canonical = e->work->bytes.len;
     if (!error) {
-        error = append_json(e, sort);
+        error = append_json(e, sort, FORM_TYPED);
+    }
+    typed = e->work->bytes.len;
+    if (!error) {
+        error = append_json(e, sort, FORM_PLAIN);
     }
     if (!error) {
-        struct slice both = buffer_slice(&e->work->bytes);
-        info->key = slice_of(both.ptr, canonical);
-        info->key_json = slice_from(both, canonical);
+        struct slice all = buffer_slice(&e->work->bytes);
+        info->key = slice_of(all.ptr, canonical);
+        info->key_json = slice_of(all.ptr + canonical, typed - canonical);
+        info->key_plain = slice_from(all, typed);
     }
     return error;
 }

@@ -65,6 +65,9 @@ static void check_encoded(const struct model_encode *how, struct slice out,
         ASSERT(slice_eq(key, info->key));
         ASSERT(model_item_key(how->table, info->key_json, &keys, &key) == 0);
         ASSERT(slice_eq(key, info->key));
+        ASSERT(model_decode_item(info->key_json, &plain) == 0);
+        ASSERT(slice_eq(info->key_plain, buffer_slice(&plain)));
+        plain.len = 0;
     }
     ASSERT(model_decode_item(out, &plain) == 0);
     check_json_c(buffer_slice(&plain));

@@ -71,6 +71,7 @@ static void no_sort_key(void **state) {
     encoding_run(&e, &how, SLICE("{\"x\":1,\"p\":\"a\",\"s\":5}"));
     assert_int_equal(e.error, 0);
     assert_slice(e.info.key_json, "{\"p\":{\"S\":\"a\"}}");
+    assert_slice(e.info.key_plain, "{\"p\":\"a\"}");
     assert_int_equal(e.info.key.len, 6);
     encoding_fini(&e);
 }
@@ -110,6 +111,12 @@ static void of_text(void **state) {
         assert_int_equal(e.error, cases[i].message[0] ? ERR_INVALID : 0);
         assert_slice(buffer_slice(&e.out), cases[i].out);
         assert_slice(e.info.key_json, cases[i].out);
+        if (e.error == 0) {
+            struct buffer plain = {0};
+            assert_int_equal(model_decode_item(e.info.key_json, &plain), 0);
+            assert_true(slice_eq(e.info.key_plain, buffer_slice(&plain)));
+            buffer_fini(&plain);
+        }
         encoding_fini(&e);
     }
 }

@@ -147,6 +147,7 @@ static void extras_that_are_keys(void **state) {
                    "{\"game\":{\"B\":\"AAE=\"},\"score\":{\"N\":\"12.50\"}}");
     encoding_run(&e, &how, SLICE("{}"));
     assert_slice(e.info.key_json, "{\"game\":{\"B\":\"AAE=\"},\"score\":{\"N\":\"12.50\"}}");
+    assert_slice(e.info.key_plain, "{\"game\":\"AAE=\",\"score\":12.50}");
     encoding_fini(&e);
     extra[0].value = SLICE("A");
     assert_refused(&how, "{}", "game: expected a base64 string, got one that does not decode");
