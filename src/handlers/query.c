@@ -36,13 +36,16 @@ static int append_operand(struct query *q, const struct model_key_schema *k,
 
 /* The name as it stands in a JSON string. */
 static int append_key_name(struct query *q, const struct model_key_schema *k) {
-    struct buffer quoted = {0};
-    int error = model_json_string(&quoted, slice_of(k->name, k->name_len));
+    struct buffer *quoted = &q->s->answer; /* there is none yet */
+    int error;
+
+    quoted->len = 0;
+    error = model_json_string(quoted, slice_of(k->name, k->name_len));
     error = error
                 ? error
-                : placeholders_name(&q->p, slice_of(buffer_begin(&quoted) + 1, quoted.len - 2),
+                : placeholders_name(&q->p, slice_of(buffer_begin(quoted) + 1, quoted->len - 2),
                                     &q->s->text);
-    buffer_fini(&quoted);
+    quoted->len = 0;
     return error;
 }
 

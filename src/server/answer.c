@@ -146,12 +146,53 @@ static void count_kept(struct server_slot *slot, size_t bytes) {
     c->server->bytes += bytes;
 }
 
+void slot_drop_kept(struct server_slot *slot) {
+    if (slot->kept_chunk) {
+        slab_release(&slot->request.conn->server->kept, slot->answer.data);
+        slot->answer = (struct buffer){0};
+        slot->kept_chunk = 0;
+    } else {
+        buffer_fini(&slot->answer);
+    }
+}
+
+/* More room than a chunk has. */
+static int leave_chunk(struct server_slot *slot, size_t len) {
+    struct buffer own = {0};
+    int error = buffer_reserve(&own, slot->answer.len + len);
+    error = error ? error : buffer_append_slice(&own, buffer_slice(&slot->answer));
+    if (error == 0) {
+        slot_drop_kept(slot);
+        slot->answer = own;
+    }
+    return error;
+}
+
+/* Room for so many bytes more, and counted. */
+static int reserve_kept(struct server_slot *slot, size_t len) {
+    struct buffer *b = &slot->answer;
+    size_t before = b->cap;
+    int error = 0;
+    if (before == 0 && len <= KEPT_CHUNK_BYTES) {
+        b->data = slab_acquire(&slot->request.conn->server->kept);
+        b->cap = b->data ? KEPT_CHUNK_BYTES : 0;
+        slot->kept_chunk = b->data != NULL;
+        error = b->data ? 0 : ERR_NOMEM;
+    } else if (!slot->kept_chunk) {
+        error = buffer_reserve(b, len);
+    } else if (buffer_room(b) < len) {
+        error = leave_chunk(slot, len);
+    }
+    count_kept(slot, b->cap - before);
+    return error;
+}
+
 /* What a slot has kept until its turn. */
 static void write_kept(struct server_conn *c, struct server_slot *slot) {
     if (slot->answer.len > 0) {
         write_bytes(c, buffer_slice(&slot->answer));
         count_kept(slot, 0 - slot->answer.cap);
-        buffer_fini(&slot->answer);
+        slot_drop_kept(slot);
     }
 }
 
@@ -189,12 +230,11 @@ static void tell_owner(const struct server_slot *slot, unsigned status, size_t b
 
 static void keep_answer(struct server_slot *slot, struct http_response_head *head,
                         struct slice *body, size_t bound) {
-    if (buffer_reserve(&slot->answer, bound)) {
+    if (reserve_kept(slot, bound)) {
         break_conn(slot->request.conn);
         return;
     }
     buffer_grow(&slot->answer, format(buffer_tail(&slot->answer), head, body));
-    count_kept(slot, slot->answer.cap);
 }
 
 static void answer_with(struct server_slot *slot, const struct server_answer *answer) {
@@ -290,12 +330,7 @@ static char *slot_reserve(struct server_slot *slot, size_t len) {
     if (in_turn(slot)) {
         return stream_reserve(&c->stream, len);
     }
-    size_t before = slot->answer.cap;
-    if (buffer_reserve(&slot->answer, len)) {
-        return NULL;
-    }
-    count_kept(slot, slot->answer.cap - before);
-    return buffer_tail(&slot->answer);
+    return reserve_kept(slot, len) ? NULL : buffer_tail(&slot->answer);
 }
 
 static void slot_wrote(struct server_slot *slot, size_t len) {

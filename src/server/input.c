@@ -134,7 +134,7 @@ void slot_free(struct server_slot *slot) {
     arena_reset(&slot->request.arena);
     buffer_fini(&slot->body);
     slot->request.conn->kept -= slot->answer.cap;
-    buffer_fini(&slot->answer);
+    slot_drop_kept(slot);
     slab_release(&s->slots, slot);
 }
 

@@ -100,6 +100,7 @@ struct server *server_new(struct loop *l, struct stream_hub *hub,
     slab_init(&s->conns, "server_conn", sizeof(struct server_conn), options->connections);
     addresses_init(&s->addresses, options->connections);
     slab_init(&s->slots, "server_request", sizeof(struct server_slot), 0);
+    slab_init(&s->kept, "server_answer", KEPT_CHUNK_BYTES, 0);
     for (int i = 0; i < CONN_STATES; i++) {
         list_init(&s->by_state[i]);
     }
@@ -291,6 +292,7 @@ void server_free(struct server *s) {
         http_request_parser_free(s->spare[--s->spare_count]);
     }
     slab_fini(&s->slots);
+    slab_fini(&s->kept);
     addresses_fini(&s->addresses);
     slab_fini(&s->conns);
     free(s);
@@ -327,6 +329,6 @@ void server_count(const struct server *s, struct server_counts *out) {
         .timeouts = s->timeouts,
         .request_bytes = s->bytes,
         .conn_slab_bytes = s->conns.bytes,
-        .request_slab_bytes = s->slots.bytes,
+        .request_slab_bytes = s->slots.bytes + s->kept.bytes,
     };
 }

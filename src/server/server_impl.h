@@ -47,6 +47,7 @@ struct server {
     void *owner;
     struct slab conns;
     struct slab slots;
+    struct slab kept;           /* short answers that wait for their turn */
     struct addresses addresses; /* counted only under options.connections_per_address */
     struct list by_state[CONN_STATES];
     struct deadline_queue queues[QUEUES];

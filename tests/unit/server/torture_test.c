@@ -1,7 +1,7 @@
-/* A scenario is run again and again with the 1st, 2nd, 3rd ... growing of a buffer or arena
- * failing, once or from then on: every request is answered or its connection closed, and
- * nothing is left behind. This file brings its own buffer and arena, which the linker then
- * prefers. */
+/* A scenario is run again and again with the 1st, 2nd, 3rd ... growing of a buffer, arena or
+ * slab failing, once or from then on: every request is answered or its connection closed, and
+ * nothing is left behind. This file brings its own of all three, which the linker then prefers.
+ */
 #include <stddef.h>
 
 static void *failing_malloc(size_t len);
@@ -12,6 +12,7 @@ static void *failing_realloc(void *old, size_t len);
 #define realloc failing_realloc
 #include "base/arena.c"
 #include "base/buffer.c"
+#include "base/slab.c"
 #undef malloc
 #undef realloc
 
