@@ -109,15 +109,19 @@ measure_native() {
 median() {
     sort -n | awk '{ x[NR] = $1 } END { print x[int((NR + 1) / 2)] }'
 }
+median_and_least() {
+    sort -n | awk '{ x[NR] = $1 } END { print x[int((NR + 1) / 2)], x[1] }'
+}
 report_native() {
-    echo 'CPU us per answer, medians:'
+    echo "CPU us per answer, medians of $rounds rounds (the least in brackets):"
     echo '| connections | libuv, 201 only | nginx, 201 only | native handler | of libuv | of nginx |'
     echo '|---|---|---|---|---|---|'
     for c in 64 512; do
         for name in libuv nginx native; do
-            awk -v n=$name -v c=$c '$1 == n && $2 == c { print $3 }' "$work/cpu" | median
-        done | xargs | awk -v c=$c '{ printf "| %d | %.2f | %.2f | %.2f | %.2f | %.2f |\n",
-            c, $1, $2, $3, $3 / $1, $3 / $2 }'
+            awk -v n=$name -v c=$c '$1 == n && $2 == c { print $3 }' "$work/cpu" | median_and_least
+        done | xargs | awk -v c=$c '{
+            printf "| %d | %.2f (%.2f) | %.2f (%.2f) | %.2f (%.2f) | %.2f (%.2f) | %.2f (%.2f) |\n",
+                c, $1, $2, $3, $4, $5, $6, $5 / $1, $6 / $2, $5 / $3, $6 / $4 }'
     done
 }
 

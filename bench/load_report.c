@@ -122,6 +122,10 @@ static void print_remarks(const struct load_report *r) {
     if (result->down) {
         printf("\nGave up: the target does not answer.\n");
     }
+    if (result->stats.answered == 0 && load_stats_errors(&result->stats) == 0 &&
+        !result->interrupted) {
+        printf("\nNothing was answered before the run was over: it was too short.\n");
+    }
     if (result->interrupted) {
         printf("\nInterrupted: counted until then.\n");
     }

@@ -10,6 +10,7 @@ build=${1:-build}
 seconds=${SECONDS_PER_RUN:-10}
 storm=${STORM:-60}
 . bench/common.sh
+[ "$storm" -gt 0 ] 2>/dev/null || fail "STORM=$storm: seconds, 1 at least"
 need_commands curl python3
 need_built penstock penstock-sink penstock-bench tools/fire_endpoint
 work_begin
@@ -78,10 +79,12 @@ for second in range(1, storm + 21):
     rows.append((now[0] - before[0], now[1] - before[1]))
     before = now
 mean = lambda part, i: sum(r[i] for r in part) / len(part)
-calm, late = rows[1:5], rows[15:storm + 5]
+settling = min(10, storm // 2)
+calm, late = rows[1:5], rows[5 + settling:storm + 5]
 print(f"before: {mean(calm, 0):.0f} upstream, {mean(calm, 1):.0f} stored")
-print(f"throttled, first 10 s: {[int(r[0]) for r in rows[5:15]]}")
-print(f"throttled, after 10 s: {mean(late, 0):.1f} upstream: a {mean(calm, 0) / mean(late, 0):.0f}th")
+print(f"throttled, first {settling} s: {[int(r[0]) for r in rows[5:5 + settling]]}")
+share = f"a {mean(calm, 0) / mean(late, 0):.0f}th" if any(r[0] for r in late) else "nothing"
+print(f"throttled, after {settling} s: {mean(late, 0):.1f} upstream: {share}")
 after = rows[storm + 5:]
 print(f"stored in each second after its end: {[int(r[1]) for r in after]}")
 back = next((i for i, r in enumerate(after) if r[1] >= 0.9 * mean(calm, 1)), None)

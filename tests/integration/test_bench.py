@@ -411,6 +411,15 @@ def test_a_target_that_is_down(tmp_path):
     assert time.monotonic() - begin < 20
 
 
+def test_a_run_too_short_says_so(tmp_path):
+    """Who listens and never says a word to a handshake: nothing was sent, and nothing failed."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        result, out = measured(tmp_path, "-d", "300ms", "-c", 2,
+                               f"https://127.0.0.1:{silent.getsockname()[1]}/", code=1)
+    assert result["answered"] == 0 and not any(result["errors"].values())
+    assert "Nothing was answered before the run was over" in out
+
+
 def test_a_count_ends_though_the_target_does_not_answer(target, tmp_path):
     begin = time.monotonic()
     common = ["-n", 1000000, "-c", 1, "--timeout", "500ms", target(on_connect=reset).url]
