@@ -381,6 +381,7 @@ void function_free(struct function *f) {
         function_environment_free(f->slots[k].environment);
     }
     buffer_fini(&f->failure.posted);
+    server_parsers_fini(&f->parsers);
     free(f->slots);
     arena_reset(&f->texts);
     free(f);

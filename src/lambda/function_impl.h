@@ -63,6 +63,8 @@ struct function {
     struct function_options options;
     struct arena texts; /* what the options point to */
     struct function_slot *slots;
+    struct server_parsers parsers; /* of the slots' servers */
+    char output[PROCESS_LINE_MAX]; /* what a process has just printed */
     struct list queue;             /* calls waiting for a process */
     struct deadline_queue waits;   /* of the queue */
     struct deadline_queue running; /* of calls given */

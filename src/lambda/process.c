@@ -20,28 +20,47 @@ static void give_line(struct process_output *o, struct slice line) {
     p->on_line(p, o == &p->out[0] ? 1 : 2, line);
 }
 
-/* Gives out the whole lines of o->line, or all of it when it is full or the end. */
-static void give_lines(struct process_output *o, bool end) {
-    size_t start = 0;
-    char *newline;
-    while ((newline = memchr(o->line + start, '\n', o->len - start)) != NULL) {
-        size_t at = (size_t)(newline - o->line);
-        give_line(o, slice_of(o->line + start, at - start));
-        start = at + 1;
+/* Where the next bytes go: behind a line that has begun, else into what all share. */
+static char *room(struct process_output *o) {
+    return (o->line ? o->line : o->process->scratch) + o->len;
+}
+
+/* Keeps the beginning of a line. Without memory it is given out as one. */
+static void keep_rest(struct process_output *o, struct slice rest) {
+    if (o->line == NULL && (o->line = malloc(PROCESS_LINE_MAX)) == NULL) {
+        give_line(o, rest);
+        return;
     }
-    if (start < o->len && (end || (start == 0 && o->len == PROCESS_LINE_MAX))) {
-        give_line(o, slice_of(o->line + start, o->len - start));
-        start = o->len;
+    memmove(o->line, rest.ptr, rest.len);
+    o->len = rest.len;
+}
+
+/* Gives out the whole lines of what there is, or all of it when it is full or the end. */
+static void give_lines(struct process_output *o, size_t count, bool end) {
+    char *bytes = o->line ? o->line : o->process->scratch;
+    struct slice rest = slice_of(bytes, o->len + count);
+    const char *newline;
+    o->len = 0;
+    while (rest.len > 0 && (newline = memchr(rest.ptr, '\n', rest.len)) != NULL) {
+        struct slice line = slice_of(rest.ptr, (size_t)(newline - rest.ptr));
+        rest = slice_from(rest, line.len + 1);
+        give_line(o, line);
     }
-    memmove(o->line, o->line + start, o->len - start);
-    o->len -= start;
+    if (rest.len > 0 && (end || rest.len == PROCESS_LINE_MAX)) {
+        give_line(o, rest);
+    } else if (rest.len > 0) {
+        keep_rest(o, rest);
+        return;
+    }
+    free(o->line);
+    o->line = NULL;
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
     (void)suggested;
     struct process_output *o =
         container_of((uv_pipe_t *)(void *)handle, struct process_output, pipe);
-    *buf = uv_buf_init(o->line + o->len, (unsigned)(PROCESS_LINE_MAX - o->len));
+    *buf = uv_buf_init(room(o), (unsigned)(PROCESS_LINE_MAX - o->len));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf) {
@@ -49,8 +68,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf) {
     struct process_output *o =
         container_of((uv_pipe_t *)(void *)stream, struct process_output, pipe);
     if (count > 0) {
-        o->len += (size_t)count;
-        give_lines(o, false);
+        give_lines(o, (size_t)count, false);
     } else if (count < 0) {
         uv_read_stop(stream);
     }
@@ -61,12 +79,11 @@ static void read_pipe(struct process_output *o) {
     int fd;
     if (uv_fileno((uv_handle_t *)&o->pipe, &fd) == 0) {
         for (int turn = 0; turn < 64; turn++) {
-            ssize_t count = read(fd, o->line + o->len, PROCESS_LINE_MAX - o->len);
+            ssize_t count = read(fd, room(o), PROCESS_LINE_MAX - o->len);
             if (count <= 0) {
                 break;
             }
-            o->len += (size_t)count;
-            give_lines(o, false);
+            give_lines(o, (size_t)count, false);
         }
     }
 }
@@ -75,7 +92,7 @@ static void read_pipe(struct process_output *o) {
  */
 static void read_rest(struct process_output *o) {
     read_pipe(o);
-    give_lines(o, true);
+    give_lines(o, 0, true);
 }
 
 void process_read_now(struct process *p) {
@@ -138,6 +155,7 @@ static void on_grace_over(struct timer *t) {
 static void output_init(struct process *p, int k) {
     struct process_output *o = &p->out[k];
     o->process = p;
+    o->line = NULL;
     o->len = 0;
     int error = uv_pipe_init(&p->loop->uv, &o->pipe, 0);
     ASSERT(error == 0);

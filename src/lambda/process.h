@@ -19,8 +19,8 @@ struct process;
 struct process_output {
     uv_pipe_t pipe;
     struct process *process;
-    char line[PROCESS_LINE_MAX];
-    size_t len;
+    char *line; /* PROCESS_LINE_MAX bytes while a line has begun and not ended, else NULL */
+    size_t len; /* of it */
 };
 
 struct process_end {
@@ -34,7 +34,8 @@ struct process {
     struct process_output out[2]; /* standard output, standard error */
     struct timer kill;
     struct loop *loop;
-    int pid; /* 0: not running */
+    char *scratch; /* PROCESS_LINE_MAX bytes that all processes of the loop may share */
+    int pid;       /* 0: not running */
     int open_handles;
     struct process_end end;
     /* stream: 1 or 2. Without the newline. */
@@ -42,8 +43,8 @@ struct process {
     void (*on_exit)(struct process *p, const struct process_end *end);
 };
 
-/* argv and env: NULL-terminated; only used during the call. cwd may be NULL. on_line and
- * on_exit are set by the caller before. */
+/* argv and env: NULL-terminated; only used during the call. cwd may be NULL. scratch, on_line
+ * and on_exit are set by the caller before. */
 void process_start(struct process *p, struct loop *l, char *const *argv, char *const *env,
                    const char *cwd);
 /* SIGTERM to the group, SIGKILL after grace_ms; 0: SIGKILL at once. Idempotent. */

@@ -45,11 +45,12 @@ static int open_port(uint16_t *port) {
 }
 
 /* Nobody but our own child talks to it, and `next` may wait for hours. */
-static struct server_options api_options(const struct function *f) {
+static struct server_options api_options(struct function *f) {
     struct server_options o = server_options_default;
     o.connections = 2 * f->options.per_process + 8;
     o.pipeline_depth = 1;
     o.idle_timeout_ms = 0;
+    o.parsers = &f->parsers;
     o.http.body_bytes = FUNCTION_PAYLOAD_MAX;
     o.http.trailer_bytes = FUNCTION_TRAILER_MAX;
     o.request_bytes = (size_t)FUNCTION_PAYLOAD_MAX * 4 * (f->options.per_process + 1);
@@ -152,6 +153,7 @@ void function_slot_start(struct function_slot *s) {
     s->retiring = false;
     s->failure_told = false;
     s->last_request_id[0] = '\0';
+    s->process.scratch = f->output;
     s->process.on_line = on_line;
     s->process.on_exit = on_exit_;
     process_start(&s->process, f->loop, (char *const *)(uintptr_t)f->options.command,

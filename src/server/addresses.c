@@ -7,7 +7,7 @@
 #define PREFIX_BITS6 64
 
 void addresses_init(struct addresses *a, size_t max) {
-    map_init(&a->by_key, BUCKETS);
+    map_init(&a->by_key, max < BUCKETS ? max : BUCKETS);
     slab_init(&a->entries, "server_address", sizeof(struct address_count), max);
 }
 

@@ -12,19 +12,19 @@
 /* --- parsers --- */
 
 static struct http_request_parser *take_parser(struct server *s) {
-    if (s->spare_count == 0) {
+    if (s->parsers->count == 0) {
         return http_request_parser_new(&s->options.http);
     }
-    struct http_request_parser *p = s->spare[--s->spare_count];
+    struct http_request_parser *p = s->parsers->spare[--s->parsers->count];
     http_request_parser_set_limits(p, &s->options.http);
     return p;
 }
 
 /* An idle parser can serve any connection; one in the middle of a request, none. */
 static void give_parser(struct server_conn *c) {
-    struct server *s = c->server;
-    if (s->spare_count < SPARE_PARSERS) {
-        s->spare[s->spare_count++] = c->parser;
+    struct server_parsers *parsers = c->server->parsers;
+    if (parsers->count < SERVER_PARSERS_MAX) {
+        parsers->spare[parsers->count++] = c->parser;
     } else {
         http_request_parser_free(c->parser);
     }

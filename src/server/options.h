@@ -5,7 +5,10 @@
 #include "http/request_parser.h"
 #include "server/forwarded.h"
 
+struct server_parsers;
+
 struct server_options {
+    struct server_parsers *parsers; /* shared with the loop's other servers; NULL: its own */
     struct http_limits http;
     struct server_trust trust;
     size_t connections; /* at the limit accept pauses; peers wait in the backlog */

@@ -94,6 +94,7 @@ struct server *server_new(struct loop *l, struct stream_hub *hub,
     s->loop = l;
     s->hub = hub;
     s->options = *options;
+    s->parsers = options->parsers ? options->parsers : &s->own_parsers;
     s->events = events;
     s->owner = owner;
     ASSERT(options->pipeline_depth > 0 && options->connections > 0);
@@ -283,14 +284,18 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg) {
     maybe_closed(s);
 }
 
+void server_parsers_fini(struct server_parsers *p) {
+    while (p->count > 0) {
+        http_request_parser_free(p->spare[--p->count]);
+    }
+}
+
 void server_free(struct server *s) {
     if (s == NULL) {
         return;
     }
     ASSERT(s->closing && s->open_timers == 0 && s->bytes == 0 && s->in_flight == 0);
-    while (s->spare_count > 0) {
-        http_request_parser_free(s->spare[--s->spare_count]);
-    }
+    server_parsers_fini(&s->own_parsers);
     slab_fini(&s->slots);
     slab_fini(&s->kept);
     addresses_fini(&s->addresses);

@@ -89,6 +89,15 @@ struct server_reason {
     const char *name; /* static */
     uint64_t count;
 };
+/* Idle parsers: a connection has one only while a request is arriving. Zero it; its owner frees
+ * what is in it after the servers that share it. */
+#define SERVER_PARSERS_MAX 16
+struct server_parsers {
+    struct http_request_parser *spare[SERVER_PARSERS_MAX];
+    size_t count;
+};
+void server_parsers_fini(struct server_parsers *p);
+
 #define SERVER_REASONS_MAX 96
 /* The table and its length, valid as long as the server. */
 const struct server_reason *server_reasons(const struct server *s, size_t *count);

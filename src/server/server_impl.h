@@ -17,8 +17,6 @@
 #include "server/addresses.h"
 #include "server/slot.h"
 
-#define SPARE_PARSERS 16
-
 enum server_queue {
     QUEUE_PROXY,
     QUEUE_FIRST_BYTE,
@@ -54,9 +52,8 @@ struct server {
     struct list resume; /* connections with input to go on with in the next turn */
     struct timer wake;  /* fires at once while `resume` is not empty */
     struct list listeners;
-    struct http_request_parser *spare[SPARE_PARSERS]; /* idle ones: a connection has one only
-                                                       * while a request is arriving */
-    size_t spare_count;
+    struct server_parsers *parsers;
+    struct server_parsers own_parsers;
     struct rng rng;
     size_t bytes; /* of requests, in the sense of options.request_bytes */
     size_t in_flight;

@@ -41,6 +41,12 @@ def respond(api, rid, event):
         if "signal" in event:
             os.kill(os.getpid(), event["signal"])
         os._exit(event.get("status", 3))
+    if what == "print":
+        for piece in event["pieces"]:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+            time.sleep(0.05)
+        os._exit(1)
     if what == "sleep":
         time.sleep(event["seconds"])
     if what == "spawn":

@@ -194,6 +194,27 @@ static void exits_in_a_call(void **state) {
     assert_int_equal(counts().started, 2);
 }
 
+/* Lines come whole whatever pieces they are written in; one over 4096 bytes in two. */
+static void prints_in_pieces(void **state) {
+    (void)state;
+    static char event[6000];
+    char line[5001];
+    memset(line, 'x', 5000);
+    line[5000] = '\0';
+    snprintf(event, sizeof(event),
+             "{\"do\":\"print\",\"pieces\":[\"be\",\"gun\\nand \",\"ended\\r\\n\\n\",\"%s\\n\","
+             "\"no newline\"]}",
+             line);
+    start((struct function_options){0});
+    assert_int_equal(call(event)->outcome, FUNCTION_EXITED);
+    expect_logged("\"message\":\"begun\"");
+    expect_logged("\"message\":\"and ended\"");
+    expect_logged("\"message\":\"\"");
+    expect_logged("\"message\":\"no newline\"");
+    line[5000 - 4096] = '\0';
+    expect_logged(strcat(strcat(strcpy(event, "\"message\":\""), line), "\""));
+}
+
 static void exits_by_a_signal(void **state) {
     (void)state;
     start((struct function_options){0});
@@ -485,6 +506,7 @@ int main(void) {
         T(function_error),
         T(exits_in_a_call),
         T(exits_by_a_signal),
+        T(prints_in_pieces),
         T(times_out),
         T(times_out_beside_another),
         T(waits_too_long),

@@ -424,7 +424,7 @@ static void idle_connections_are_small(void **state) {
     }
     assert_int_equal(f->server->slots.used, 0);
     assert_int_equal(f->server->bytes, 0);
-    assert_true(f->server->spare_count <= SPARE_PARSERS);
+    assert_true(f->server->parsers->count <= SERVER_PARSERS_MAX);
     for (size_t i = 0; i < COUNT(c); i++) {
         client_close(c[i]);
     }
