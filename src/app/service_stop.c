@@ -151,6 +151,11 @@ void service_on_mail(struct mailbox *box, struct mail *mail) {
             credentials_chain_refresh(s->chain);
         }
         break;
+    case WORKER_CONNECTED:
+        if (s->stage == SERVICE_RUNNING) {
+            tables_go(s->tables);
+        }
+        break;
     case WORKER_STOPPED:
         s->stopped++;
         maybe_close_main(s);

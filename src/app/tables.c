@@ -1,5 +1,7 @@
 /* Happy path: new -> credentials -> DescribeTable of each table in turn -> all ACTIVE and as
- * configured -> on_schemas, problem "".
+ * configured -> on_schemas, problem "". Where the configuration gives every schema, workers
+ * are at their first handshake by then, and this one waits for one of them to be through
+ * (tables_go): the service's first write is what somebody waits for.
  * Failure modes: no credentials yet (wait for them); the store is away, refuses or throttles
  * (log once per new reason, try again after 0.25 s doubling to 5 s); the table is missing
  * (create it, or say so and look again); its keys differ (say so and look again: somebody may
@@ -29,6 +31,7 @@ struct tables {
     enum tables_step step;
     int schemas_told;
     int closing;
+    int holding; /* nothing is asked before tables_go, or the first retry */
     char problem[640];
     struct buffer body;
 };
@@ -230,34 +233,42 @@ static void look(struct tables *t) {
 }
 
 static void on_retry(struct timer *timer) {
-    look(container_of(timer, struct tables, retry));
+    struct tables *t = container_of(timer, struct tables, retry);
+    t->holding = 0;
+    look(t);
+}
+
+static void open_upstream(struct tables *t, struct stream_hub *hub) {
+    const struct config *c = t->options.config;
+    const struct aws_endpoint *e = t->options.endpoint;
+    struct pool_options pool = c->pool;
+
+    (void)snprintf(pool.host, sizeof pool.host, "%s", e->url.host);
+    pool.port = e->url.port;
+    pool.tls = t->options.tls;
+    pool.max_connections = 1;
+    pool.warm_connections = 0;
+    t->pool = pool_new(t->loop, hub, &pool);
+    t->signer = sigv4_signer_new(e->url.authority, e->signing_region, "dynamodb");
+    t->db = dynamodb_new(t->loop, t->pool, t->signer, c->tables, c->table_count, &c->dynamodb);
 }
 
 struct tables *tables_new(struct loop *l, struct stream_hub *hub,
                           const struct tables_options *options) {
     struct tables *t = calloc(1, sizeof *t);
-    struct pool_options pool = options->config->pool;
-    struct dynamodb_options db = options->config->dynamodb;
-    const struct aws_endpoint *e = options->endpoint;
 
     NEED_MEMORY(t != NULL);
     t->options = *options;
     t->loop = l;
     t->delay_ms = RETRY_FIRST_MS;
-    (void)snprintf(pool.host, sizeof pool.host, "%s", e->url.host);
-    pool.port = e->url.port;
-    pool.tls = options->tls;
-    pool.max_connections = pool.warm_connections = 1;
-    t->pool = pool_new(l, hub, &pool);
-    t->signer = sigv4_signer_new(e->url.authority, e->signing_region, "dynamodb");
-    t->db = dynamodb_new(l, t->pool, t->signer, options->config->tables,
-                         options->config->table_count, &db);
     timer_init(&t->retry, l, on_retry);
-    (void)snprintf(t->problem, sizeof t->problem, "no credentials yet");
+    (void)snprintf(t->problem, sizeof t->problem, "tables not looked at yet");
     t->at = choose(t);
     if (may_tell(t)) {
+        t->holding = options->on_refused == NULL;
         tell_schemas(t);
     }
+    open_upstream(t, hub);
     return t;
 }
 
@@ -266,7 +277,21 @@ void tables_set_credentials(struct tables *t, struct credentials *c) {
     sigv4_signer_set_credentials(t->signer, slice_cstr(c->access_key_id),
                                  slice_cstr(c->secret_access_key),
                                  slice_cstr(c->session_token));
-    if (first && !t->closing) {
+    if (!first || t->closing) {
+        return;
+    }
+    if (t->holding) {
+        timer_start(&t->retry, RETRY_FIRST_MS);
+    } else {
+        look(t);
+    }
+}
+
+void tables_go(struct tables *t) {
+    int asked = t->holding && sigv4_signer_ready(t->signer);
+    t->holding = 0;
+    if (asked && !t->closing) {
+        timer_stop(&t->retry);
         look(t);
     }
 }

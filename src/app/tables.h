@@ -28,6 +28,9 @@ struct tables_options {
 struct tables *tables_new(struct loop *l, struct stream_hub *hub,
                           const struct tables_options *options);
 void tables_set_credentials(struct tables *t, struct credentials *c);
+/* A worker has its first connection. At a start that knows every schema nothing is asked
+ * before, for a quarter of a second at most: handshakes at the same time hold each other up. */
+void tables_go(struct tables *t);
 /* The table it looks at: the number of tables when there is none. */
 size_t tables_at(const struct tables *t);
 /* "" when every table is there and as configured; else the first reason, for /readyz. */

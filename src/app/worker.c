@@ -72,7 +72,12 @@ static int is_idle(const struct worker *w) {
 
 static void on_report(struct loop_duty *duty) {
     struct worker *w = container_of(duty, struct worker, report);
-    atomic_store_explicit(&w->status.pool_ready, pool_ready(w->pool), memory_order_relaxed);
+    int ready = pool_ready(w->pool);
+    if (ready && !w->connected) {
+        w->connected = 1;
+        w->setup.on_notice(w->setup.arg, WORKER_CONNECTED, 0);
+    }
+    atomic_store_explicit(&w->status.pool_ready, ready, memory_order_relaxed);
     atomic_store_explicit(&w->status.has_credentials, sigv4_signer_ready(w->signer),
                           memory_order_relaxed);
     atomic_store_explicit(&w->status.turns, w->loop.turns, memory_order_relaxed);

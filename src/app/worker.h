@@ -17,6 +17,7 @@ struct worker;
 
 /* From a worker to its owner, on the worker's thread: the owner posts it to its own mailbox. */
 enum worker_notice {
+    WORKER_CONNECTED, /* to DynamoDB, for the first time */
     WORKER_STOPPED,
     WORKER_BAD_CREDENTIALS,
     WORKER_PREPARED,   /* an edition, by its number */

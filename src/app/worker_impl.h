@@ -13,6 +13,7 @@ struct worker {
     struct worker_status status;
     pthread_t thread;
     int started;
+    int connected; /* to DynamoDB, once */
     int *fds;
     struct tls_context *client_tls;
     enum worker_stage stage;

@@ -49,11 +49,11 @@ static void exchanges(void **state) {
     }
 }
 
-/* One full handshake; whoever comes later resumes. */
+/* One full handshake; whoever comes later resumes, and nobody comes with it. */
 static void sessions_are_shared(void **state) {
     (void)state;
     w.options.max_connections = w.options.warm_connections = 6;
-    w.options.connecting_max = 1;
+    w.options.connecting_max = 3;
     world_pool(&w);
     RUN_UNTIL(&w, counts_of(&w).idle == 6);
     assert_int_equal(counts_of(&w).connects, 6);
@@ -109,6 +109,19 @@ static void not_tls_at_all(void **state) {
     w.up.tls.context = NULL; /* never answers a ClientHello */
     w.options.connect_timeout_ms = 50;
     must_not_open("timed out");
+}
+
+/* The first handshake is alone, but not for as long as a dead address takes to show. */
+static void first_hangs(void **state) {
+    (void)state;
+    w.up.tls.context = NULL; /* never answers a ClientHello */
+    w.options.connect_timeout_ms = 60000;
+    w.options.connecting_max = w.options.max_connections = 2;
+    w.options.warm_connections = 2;
+    world_pool(&w);
+    RUN_UNTIL(&w, counts_of(&w).connecting == 2);
+    assert_int_equal(counts_of(&w).connect_failures, 0);
+    w.up.tls.context = tls_server;
 }
 
 static void closed_in_the_handshake(void **state) {
@@ -168,6 +181,7 @@ int main(void) {
         TEST(other_name),
         TEST(expired),
         TEST(not_tls_at_all),
+        TEST(first_hangs),
         TEST(closed_in_the_handshake),
         TEST(stale_write_is_repeated),
         TEST(body_until_close),
