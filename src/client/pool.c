@@ -15,6 +15,7 @@ const struct pool_options pool_options_default = {
     .max_connections = 64,
     .warm_connections = 8,
     .connecting_max = 2,
+    .first_alone_ms = 100,
     .pipeline_depth = 1,
     .queue_max = 1024,
     .connect_timeout_ms = 3000,

@@ -67,6 +67,7 @@ struct pool_options {
     size_t max_connections;       /* 64 */
     size_t warm_connections;      /* opened ahead and kept; 8 */
     size_t connecting_max;        /* handshakes at a time; 2 */
+    uint64_t first_alone_ms;      /* the first TLS handshake, before others; 100 */
     size_t pipeline_depth;        /* exchanges in flight on a connection; 1 */
     size_t queue_max;             /* exchanges waiting: ERR_BUSY beyond */
     uint64_t connect_timeout_ms;  /* TCP and TLS together; 3000 */

@@ -3,15 +3,14 @@
  * Opened: `warm_connections` ahead of any need; more while exchanges wait, and one more when
  * the last free place is taken, so that the next exchange need not wait for a handshake. At
  * most `connecting_max` at a time (a handshake costs milliseconds of this thread), one at a
- * time while connecting fails. The very first over TLS has 100 ms alone: it is there in half
- * the time, and those after it resume its session, which costs next to nothing. Never more than
- * max_connections, but for one replacement. Closed: beyond the warm ones, at the idle limit. A
- * warm one at the idle limit, or one that is used and at its maximum age, is replaced: the
- * successor is opened first. */
+ * time while connecting fails. The very first over TLS has first_alone_ms to itself: it is
+ * there in half the time, and those after it resume its session, at next to no cost. Any
+ * longer, and its address may be a dead one. Never more than max_connections, but for one
+ * replacement. Closed: beyond the warm ones, at the idle limit. A warm one at the idle limit,
+ * or one that is used and at its maximum age, is replaced: the successor is opened first. */
 #include "client/pool_impl.h"
 
 #define NO_MEMORY_WAIT_NS (100 * NS_PER_MS) /* before the next try */
-#define FIRST_ALONE_NS    (100 * NS_PER_MS) /* longer, and its address may be a dead one */
 
 static size_t at_least(size_t a, size_t b) {
     return a > b ? a : b;
@@ -43,7 +42,7 @@ static uint64_t first_alone_until(const struct pool *p) {
         return 0;
     }
     const struct pool_conn *c = container_of(connecting->first, struct pool_conn, node);
-    uint64_t until = c->started_ns + FIRST_ALONE_NS;
+    uint64_t until = c->started_ns + p->options.first_alone_ms * NS_PER_MS;
     return loop_now_ns(p->loop) < until ? until : 0;
 }
 

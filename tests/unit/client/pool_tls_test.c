@@ -54,6 +54,7 @@ static void sessions_are_shared(void **state) {
     (void)state;
     w.options.max_connections = w.options.warm_connections = 6;
     w.options.connecting_max = 3;
+    w.options.first_alone_ms = 60000;
     world_pool(&w);
     RUN_UNTIL(&w, counts_of(&w).idle == 6);
     assert_int_equal(counts_of(&w).connects, 6);
@@ -116,6 +117,7 @@ static void first_hangs(void **state) {
     (void)state;
     w.up.tls.context = NULL; /* never answers a ClientHello */
     w.options.connect_timeout_ms = 60000;
+    w.options.first_alone_ms = 20;
     w.options.connecting_max = w.options.max_connections = 2;
     w.options.warm_connections = 2;
     world_pool(&w);
