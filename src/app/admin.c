@@ -30,11 +30,18 @@ static void answer(struct server_request *r, unsigned status, struct slice body)
     server_respond(r, &a);
 }
 
+static void refuse(struct server_request *r, unsigned status, const char *reason) {
+    server_respond(r, &(struct server_answer){.status = status,
+                                              .content_type = SLICE("application/json"),
+                                              .body = server_error_body(status),
+                                              .reason = reason});
+}
+
 static void answer_ready(struct admin *a, struct server_request *r) {
     buffer_reset(&a->page, 4096);
     int error = buffer_append_slice(&a->page, SLICE("{\"status\":\"not ready\",\"reasons\":["));
     if (error != 0) {
-        answer(r, 503, server_error_body(503));
+        refuse(r, 503, "no_memory");
         return;
     }
     if (a->options.not_ready(a->options.arg, &a->page) == 0) {
@@ -48,7 +55,7 @@ static void answer_ready(struct admin *a, struct server_request *r) {
 static void ask_metrics(struct admin *a, struct server_request *r) {
     struct waiter *w = arena_zalloc(&r->arena, sizeof *w);
     if (w == NULL) {
-        answer(r, 503, server_error_body(503));
+        refuse(r, 503, "no_memory");
         return;
     }
     w->request = r;
@@ -63,7 +70,8 @@ void admin_metrics(struct admin *a, struct slice page) {
     if (page.len == 0) { /* memory is out */
         found = (struct server_answer){.status = 503,
                                        .content_type = SLICE("application/json"),
-                                       .body = server_error_body(503)};
+                                       .body = server_error_body(503),
+                                       .reason = "no_memory"};
     }
     while (!list_empty(&a->waiting)) {
         struct waiter *w = container_of(a->waiting.first, struct waiter, node);
@@ -77,9 +85,9 @@ static void on_request(void *owner, struct server_request *r) {
     struct url_target target;
 
     if (url_split_target(r->http.target, &target) != 0) {
-        answer(r, 400, server_error_body(400));
+        refuse(r, 400, "bad_path");
     } else if (r->http.method != HTTP_GET_ && r->http.method != HTTP_HEAD_) {
-        answer(r, 405, server_error_body(405));
+        refuse(r, 405, "method_not_allowed");
     } else if (slice_eq(target.path, SLICE("/healthz"))) {
         answer(r, 200, SLICE("{\"status\":\"ok\"}\n"));
     } else if (slice_eq(target.path, SLICE("/readyz"))) {
@@ -87,7 +95,7 @@ static void on_request(void *owner, struct server_request *r) {
     } else if (slice_eq(target.path, SLICE("/metrics"))) {
         ask_metrics(a, r);
     } else {
-        answer(r, 404, server_error_body(404));
+        refuse(r, 404, "no_route");
     }
 }
 
@@ -110,6 +118,7 @@ struct admin *admin_new(struct loop *l, struct stream_hub *hub, int fd,
     list_init(&a->waiting);
     server.connections = ADMIN_CONNECTIONS;
     server.http.body_bytes = 1;
+    server.reserve = options->reserve;
     a->server = server_new(l, hub, &server, &admin_events, a);
     NEED_MEMORY(a->server != NULL);
     int error = server_listen(a->server, fd, NULL);

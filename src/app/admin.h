@@ -15,6 +15,7 @@ struct admin_options {
     void (*ask_metrics)(void *arg);
     void (*on_closed)(void *arg);
     void *arg;
+    struct descriptor_reserve *reserve; /* to be reached when descriptors have run out */
 };
 
 /* fd: a listening socket, owned from then on. */

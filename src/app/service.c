@@ -78,7 +78,8 @@ static int open_admin(struct service *s) {
     char text[NET_ADDRESS_TEXT_MAX];
     char reason[128];
     int fd;
-    struct admin_options options = {service_not_ready, ask_metrics, service_part_closed, s};
+    struct admin_options options = {service_not_ready, ask_metrics, service_part_closed, s,
+                                    &s->reserve};
 
     if (!s->config->admin_on) {
         return 0;
@@ -195,6 +196,7 @@ static int start(struct service *s) {
     char reason[AWS_REASON_MAX];
     struct aws_environment env = {environment, NULL};
 
+    descriptor_reserve_fill(&s->reserve);
     if (aws_endpoint_resolve(&env, s->config->endpoint, s->config->region, &s->endpoint,
                              reason) != 0) {
         return service_fail("dynamodb", reason);
@@ -210,7 +212,8 @@ static int start(struct service *s) {
     timer_init(&s->reload_timer, &s->loop, service_on_reload_timer);
     if (watch_signal(s, &s->sigterm, SIGTERM) != 0 ||
         watch_signal(s, &s->sigint, SIGINT) != 0 || watch_signal(s, &s->sighup, SIGHUP) != 0 ||
-        open_admin(s) != 0 || check_inherited(s) != 0) {
+        watch_signal(s, &s->sigusr2, SIGUSR2) != 0 || open_admin(s) != 0 ||
+        check_inherited(s) != 0) {
         return ERR_INVALID;
     }
     say_started(s);
@@ -242,6 +245,7 @@ static void free_service(struct service *s) {
     if (s->admin) {
         admin_free(s->admin);
     }
+    descriptor_reserve_fini(&s->reserve);
     if (s->credentials) {
         credentials_unref(s->credentials);
     }

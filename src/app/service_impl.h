@@ -12,6 +12,7 @@
 #include "app/service.h"
 #include "app/tables.h"
 #include "app/worker.h"
+#include "net/reserve.h"
 
 enum service_stage { SERVICE_RUNNING, SERVICE_WAITING, SERVICE_DRAINING, SERVICE_CLOSING };
 
@@ -43,11 +44,13 @@ struct service {
     size_t unprepared;           /* so many could not */
     struct timer reload_timer;
     uv_signal_t sighup;
+    uv_signal_t sigusr2;
     struct aws_endpoint endpoint;
     struct loop loop;
     struct stream_hub hub;
     struct mailbox box;
     struct inherited inherited;
+    struct descriptor_reserve reserve; /* the admin listener's */
     struct notify notify;
     struct worker **workers;
     uint64_t *turns; /* of each worker, when the watchdog last looked */

@@ -54,7 +54,7 @@ static void close_tables(struct service *s) {
 
 static void close_main(struct service *s) {
     s->stage = SERVICE_CLOSING;
-    s->closing = 10 + (s->admin != NULL);
+    s->closing = 11 + (s->admin != NULL);
     close_tables(s);
     timer_close(&s->drain_timer, on_timer_closed);
     timer_close(&s->reload_timer, on_reload_timer_closed);
@@ -65,10 +65,12 @@ static void close_main(struct service *s) {
     uv_close((uv_handle_t *)&s->sigterm, on_signal_closed);
     uv_close((uv_handle_t *)&s->sigint, on_signal_closed);
     uv_close((uv_handle_t *)&s->sighup, on_signal_closed);
+    uv_close((uv_handle_t *)&s->sigusr2, on_signal_closed);
     /* Closing took libuv's handlers away; one more signal must not spoil the exit code. */
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGUSR2, SIG_IGN);
     credentials_chain_close(s->chain, service_part_closed, s);
     if (s->admin) {
         admin_close(s->admin);
@@ -108,6 +110,12 @@ void service_on_drain_timer(struct timer *t) {
 
 void service_on_signal(uv_signal_t *handle, int number) {
     struct service *s = handle->data;
+    if (number == SIGUSR2) { /* other servers' word for an upgrade: without us it would kill */
+        log_event(LOG_WARN, "signal_ignored", log_str("signal", "SIGUSR2"),
+                  log_str("reason", "a new program takes over by a restart under "
+                                    "penstock.socket, which refuses no connection"));
+        return;
+    }
     log_event(LOG_INFO, "signal", log_u64("number", number));
     if (number == SIGHUP) {
         service_reload(s);

@@ -454,26 +454,31 @@ static struct access_entry entry_of(const struct gateway *g, const struct server
 
 /* Where the access line does not say why. What came no further than its head the server has
  * logged. */
-static void log_refusal(const struct server_request *r, unsigned status, const char *reason) {
+static int log_refusal(const struct server_request *r, unsigned status, const char *reason) {
     const struct lambda_event *event = r ? r->owner_data : NULL;
     if (event != NULL) {
+        char ip[NET_ADDRESS_TEXT_MAX];
+        net_address_format_ip(&r->peer, ip);
         log_event(LOG_INFO, "request_refused", log_str("reason", reason),
                   log_u64("status", status), log_str("request_id", r->request_id),
-                  log_slice("route_key", event->route_key));
+                  log_slice("route_key", event->route_key), log_str("ip", ip));
     }
+    return event != NULL;
 }
 
-static void log_access(struct gateway *g, const struct server_request *r, unsigned status,
-                       size_t bytes, const char *reason) {
+/* 1 when a line has the reason. */
+static int log_access(struct gateway *g, const struct server_request *r, unsigned status,
+                      size_t bytes, const char *reason) {
     const struct access_template *template = g->options.access_template;
+    int told = 0;
     if (log_threshold > LOG_INFO) {
-        return;
+        return 0;
     }
     if (reason != NULL && (!g->options.access_log || template)) {
-        log_refusal(r, status, reason);
+        told = log_refusal(r, status, reason);
     }
-    if (!g->options.access_log) {
-        return;
+    if (!g->options.access_log || (r == NULL && !template)) {
+        return told; /* of what is no request the server knows more */
     }
     struct access_entry e = entry_of(g, r, status, bytes, reason);
     int error = template ? access_template_format(template, &e, &g->line)
@@ -481,6 +486,7 @@ static void log_access(struct gateway *g, const struct server_request *r, unsign
     if (error == 0) {
         log_line(buffer_slice(&g->line));
     }
+    return told || (error == 0 && !template);
 }
 
 /* Where it counts: a request refused at its head has only the ticket to tell. */
@@ -495,8 +501,8 @@ static size_t counted_route(const struct gateway *g, const struct server_request
                : g->route_count;
 }
 
-static void on_answered(void *owner, const struct server_request *r, unsigned status,
-                        size_t body_bytes, const char *reason) {
+static int on_answered(void *owner, const struct server_request *r, unsigned status,
+                       size_t body_bytes, const char *reason) {
     struct gateway *g = owner;
     g->in_flight -= r != NULL && r->owner_data != NULL;
     g->route_counts[counted_route(g, r)].answers[gateway_status_slot(status)]++;
@@ -506,14 +512,14 @@ static void on_answered(void *owner, const struct server_request *r, unsigned st
     if (reason != NULL) {
         gateway_count_reason(&g->counts, reason);
     }
-    log_access(g, r, status, body_bytes, reason);
+    return log_access(g, r, status, body_bytes, reason);
 }
 
 static void on_abandon(void *owner, struct server_request *r) {
     struct gateway *g = owner;
     g->counts.abandoned++;
     g->in_flight -= r->owner_data != NULL;
-    log_access(g, r, STATUS_CLIENT_LEFT, 0, "client_left");
+    (void)log_access(g, r, STATUS_CLIENT_LEFT, 0, "client_left");
     lambda_abandon(r);
 }
 

@@ -3,7 +3,6 @@
  * an InvokeComplete with an ErrorCode. */
 #include "lambda/invoke_impl.h"
 
-#include "base/log.h"
 #include "lambda/text.h"
 #include "server/parts.h"
 
@@ -12,12 +11,6 @@
 
 #define TAIL_BYTES   4096 /* of X-Amz-Log-Result, before base64 */
 #define SCRATCH_KEEP 131072
-
-/* This API has no access log. */
-static void log_refused(const struct server_request *r, unsigned status, const char *reason) {
-    log_event(LOG_INFO, "invoke_refused", log_str("reason", reason), log_u64("status", status),
-              log_str("request_id", r->request_id));
-}
 
 void invoke_refuse(struct server_request *r, unsigned status, const char *type,
                    const char *message) {
@@ -29,13 +22,12 @@ void invoke_refuse(struct server_request *r, unsigned status, const char *type,
     error = error ? error : buffer_append_slice(&body, SLICE(",\"message\":"));
     error = error ? error : text_json_string(&body, slice_cstr(message));
     error = error ? error : buffer_append_slice(&body, SLICE("}"));
-    log_refused(r, status, type);
     server_respond(r, &(struct server_answer){.status = error ? 503 : status,
                                               .content_type = SLICE("application/json"),
                                               .headers = &header,
                                               .header_count = 1,
                                               .body = error ? SLICE_EMPTY : buffer_slice(&body),
-                                              .reason = "invoke_refused"});
+                                              .reason = type});
     buffer_fini(&body);
 }
 
@@ -43,7 +35,6 @@ void invoke_refuse_throttled(struct server_request *r) {
     static const struct http_header headers[] = {
         {{"X-Amzn-ErrorType", 16}, {"TooManyRequestsException", 24}},
         {{"Retry-After", 11}, {"1", 1}}};
-    log_refused(r, 429, "function_throttled");
     server_respond(
         r,
         &(struct server_answer){

@@ -61,7 +61,7 @@ MUST_CHECK int invoke_native(struct invoke_call *ic);
  * other JSON is the body of POST /. 0, ERR_INVALID or ERR_NOMEM. */
 MUST_CHECK int event_read(struct slice json, struct server_request *r, struct lambda_event *e);
 
-/* invoke_answer.c */
+/* invoke_answer.c; a type is a static string */
 void invoke_refuse(struct server_request *r, unsigned status, const char *type,
                    const char *message);
 void invoke_refuse_throttled(struct server_request *r);

@@ -68,14 +68,16 @@ static struct api_request read_action(const struct http_request *http) {
 
 /* ---- answers ---- */
 
-static void answer(struct server_request *r, unsigned status, struct slice body) {
+static void answer(struct server_request *r, unsigned status, struct slice body,
+                   const char *reason) {
     server_respond(r, &(struct server_answer){.status = status,
                                               .content_type = SLICE("application/json"),
-                                              .body = body});
+                                              .body = body,
+                                              .reason = reason});
 }
 
 void runtime_api_answer_accepted(struct server_request *r) {
-    answer(r, 202, SLICE("{\"status\":\"OK\"}\n"));
+    answer(r, 202, SLICE("{\"status\":\"OK\"}\n"), NULL);
 }
 
 void runtime_api_answer_error(struct server_request *r, unsigned status, const char *type,
@@ -83,7 +85,7 @@ void runtime_api_answer_error(struct server_request *r, unsigned status, const c
     char text[256];
     int len = snprintf(text, sizeof(text), "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}",
                        message, type);
-    answer(r, status, slice_of(text, (size_t)len));
+    answer(r, status, slice_of(text, (size_t)len), type);
 }
 
 void runtime_api_answer_wrong_id(const struct function_slot *s, struct server_request *r,

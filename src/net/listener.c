@@ -2,7 +2,8 @@
  * connections -> accept4 until EAGAIN or LISTENER_ACCEPTS_PER_TURN -> on_accept each.
  *
  * Failure modes: a connection that died in the backlog is skipped. Out of descriptors or
- * memory: the listener rests for LISTENER_REST_MS, else a level-triggered poll would spin. */
+ * memory: the listener rests for LISTENER_REST_MS, else a level-triggered poll would spin; one
+ * with a reserve goes on until that is used up. */
 #include "net/listener.h"
 
 #include "base/clock.h"
@@ -175,9 +176,18 @@ static int is_peers_fault(int errno_value) {
     }
 }
 
+static int accept_fd(const struct listener *l) {
+    int fd;
+    do {
+        fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    } while (fd < 0 && errno == EMFILE && l->reserve != NULL &&
+             descriptor_reserve_use(l->reserve));
+    return fd;
+}
+
 /* Accepts one; returns 0 when there is none or accepting must rest. */
 static int accept_one(struct listener *l) {
-    int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept_fd(l);
     if (fd >= 0) {
         l->accepted++;
         l->on_accept(l, fd);
@@ -203,8 +213,11 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
     }
     for (int i = 0; i < LISTENER_ACCEPTS_PER_TURN && !l->paused && !l->closing; i++) {
         if (!accept_one(l)) {
-            return;
+            break;
         }
+    }
+    if (l->reserve != NULL) { /* one was used to find that nobody else waits */
+        descriptor_reserve_fill(l->reserve);
     }
 }
 
@@ -230,6 +243,10 @@ int listener_start(struct listener *l, struct loop *loop, int fd,
     l->open_handles = 2;
     update_polling(l);
     return 0;
+}
+
+void listener_use_reserve(struct listener *l, struct descriptor_reserve *r) {
+    l->reserve = r;
 }
 
 void listener_pause(struct listener *l) {

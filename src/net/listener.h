@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 #include "loop/timer.h"
 #include "net/address.h"
+#include "net/reserve.h"
 
 /* Accepted per readiness at most, so that a flood of connects cannot hold the turn. */
 #define LISTENER_ACCEPTS_PER_TURN 64
@@ -23,7 +24,8 @@ struct listener {
     int fd;
     int paused;
     int closing;
-    int open_handles; /* poll, rest: on_close follows the last */
+    int open_handles;                   /* poll, rest: on_close follows the last */
+    struct descriptor_reserve *reserve; /* NULL: none; see listener_use_reserve */
     uint64_t accepted;
     uint64_t rests; /* how often accepting had to rest: an alarm for the metrics */
     uint64_t rest_logged_ns;
@@ -41,6 +43,9 @@ MUST_CHECK int listener_open_fd(const struct net_address *address, int backlog, 
  * there is nothing to close). Accepted TCP sockets have TCP_NODELAY and keep-alive set. */
 MUST_CHECK int listener_start(struct listener *l, struct loop *loop, int fd,
                               void (*on_accept)(struct listener *l, int fd), void *owner);
+/* From now on a peer is accepted with a descriptor of `r` when the process has run out; the
+ * owner fills `r` again after a connection has closed. `r` must outlive the listener. */
+void listener_use_reserve(struct listener *l, struct descriptor_reserve *r);
 void listener_pause(struct listener *l);
 void listener_resume(struct listener *l);
 /* Accepts what waits in the backlog now, also while paused: before closing a door that peers

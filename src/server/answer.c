@@ -222,9 +222,13 @@ static void *owner_of(const struct server_slot *slot) {
 static void tell_owner(const struct server_slot *slot, unsigned status, size_t body_bytes,
                        const char *reason) {
     const struct server *s = slot->request.conn->server;
-    if (s->events->on_answered) {
-        s->events->on_answered(owner_of(slot), slot->has_head ? &slot->request : NULL, status,
-                               body_bytes, reason);
+    int told = s->events->on_answered != NULL &&
+               s->events->on_answered(owner_of(slot), slot->has_head ? &slot->request : NULL,
+                                      status, body_bytes, reason);
+    if (reason != NULL && !told) {
+        conn_log_answer(slot->request.conn,
+                        slot->aborted ? "answer_aborted" : "request_refused", reason, status,
+                        slot->request.request_id);
     }
 }
 
@@ -431,7 +435,7 @@ void server_abort(struct server_request *r, const char *reason) {
     struct server_slot *slot = container_of(r, struct server_slot, request);
     slot->aborted = !slot->bodyless;
     r->conn->no_more |= slot->aborted;
-    conn_note(r->conn, "answer_aborted", reason, slot->status);
+    server_note_reason(r->conn->server, reason);
     finish_parts(slot, reason);
 }
 

@@ -40,6 +40,38 @@ static void move(struct server_conn *c, enum conn_state to) {
     list_push_back(&c->server->by_state[to], &c->node);
 }
 
+/* --- what is logged --- */
+
+static void log_closed(const struct server_conn *c, enum log_level level, const char *reason) {
+    char ip[NET_ADDRESS_TEXT_MAX];
+    if (log_threshold > level) {
+        return;
+    }
+    net_address_format_ip(&c->peer, ip);
+    log_event(level, "connection_closed", log_str("reason", reason), log_str("ip", ip),
+              log_str("state", states[state_of(&c->state)].name),
+              log_u64("age_ms", (loop_now_ns(c->server->loop) - c->opened_ns) / NS_PER_MS),
+              log_u64("answered", c->answered), log_u64("in_flight", c->requests.count));
+}
+
+/* Why it is about to close. */
+static void note(struct server_conn *c, const char *reason) {
+    server_note_reason(c->server, reason);
+    log_closed(c, LOG_INFO, reason);
+    c->told = 1;
+}
+
+void conn_log_answer(const struct server_conn *c, const char *event, const char *reason,
+                     unsigned status, const char *request_id) {
+    char ip[NET_ADDRESS_TEXT_MAX];
+    net_address_format_ip(&c->peer, ip);
+    log_event(LOG_INFO, event, log_str("reason", reason), log_u64("status", status),
+              log_str("request_id", request_id), log_str("ip", ip),
+              log_str("state", states[state_of(&c->state)].name),
+              log_u64("age_ms", (loop_now_ns(c->server->loop) - c->opened_ns) / NS_PER_MS),
+              log_u64("answered", c->answered), log_u64("in_flight", c->requests.count));
+}
+
 /* --- deadlines --- */
 
 static int armed(const struct server_conn *c, enum server_queue q) {
@@ -103,11 +135,14 @@ void conn_on_due(struct deadline_queue *q, struct deadline *d) {
         conn_close(c, "idle_timeout");
         break;
     case QUEUE_LINGER: /* after a last answer that has its own line; or a drain */
-        conn_close(c, state_of(&c->state) == CONN_LINGERING ? NULL : "draining");
+        if (state_of(&c->state) == CONN_LINGERING) {
+            conn_end(c, "answered");
+        } else {
+            conn_close(c, "draining");
+        }
         break;
-    case QUEUE_WRITE:
+    case QUEUE_WRITE: /* conn_on_write_due */
     case QUEUES:
-        conn_close(c, NULL);
         break;
     }
 }
@@ -147,7 +182,7 @@ static int sent_all(const struct server_conn *c) {
 /* All is answered and nothing more will be: FIN behind the last answer. */
 static void finish(struct server_conn *c) {
     if (c->written == 0 || (c->peer_done && sent_all(c))) {
-        conn_close(c, NULL);
+        conn_end(c, "client_closed");
         return;
     }
     move(c, CONN_LINGERING);
@@ -195,7 +230,7 @@ void conn_settle(struct server_conn *c) {
         return;
     }
     if (c->peer_done && c->input.len == 0 && !c->no_more && conn_arriving(c)) {
-        conn_note(c, "connection_closed", "incomplete_request", 0);
+        note(c, "incomplete_request");
         c->no_more = 1; /* what was asked before is still answered */
     }
     if (is_over(c)) {
@@ -256,10 +291,13 @@ static void on_proxied(struct stream *stream, const struct proxy_header *header)
 
 static void on_open(struct stream *stream, int error) {
     struct server_conn *c = conn_of(stream);
-    if (error && c->proxied) {
-        conn_close(c, stream_proxy_reason(stream));
+    const char *proxy = c->proxied ? stream_proxy_reason(stream) : NULL;
+    if (error && proxy != NULL) {
+        conn_close(c, proxy);
+    } else if (error && (c->proxied || error == ERR_CLOSED)) {
+        conn_end(c, "client_closed");
     } else if (error) {
-        conn_close(c, error == ERR_CLOSED ? NULL : "tls_handshake");
+        conn_close(c, "tls_handshake");
     } else if (c->surplus) {
         c->message_ns = loop_now_ns(c->server->loop);
         conn_refuse(c, 503, "connections_per_address");
@@ -273,7 +311,7 @@ static void drop_input(struct server_conn *c, size_t len) {
         return;
     }
     if (sent_all(c)) {
-        conn_close(c, NULL);
+        conn_end(c, "answered");
     } else {
         set_reading(c, 0);
     }
@@ -289,13 +327,22 @@ static void on_data(struct stream *stream, char *data, size_t len) {
     conn_settle(c);
 }
 
+/* The stream broke. Who waits for nothing may leave as it likes. */
+static void fail(struct server_conn *c, int error) {
+    enum conn_state state = state_of(&c->state);
+    if (error == ERR_TLS || error == ERR_PROTOCOL) {
+        conn_close(c, "tls_failed");
+    } else if (state == CONN_IDLE || state == CONN_LINGERING || state == CONN_OPENING) {
+        conn_end(c, "client_closed");
+    } else {
+        conn_close(c, "reset");
+    }
+}
+
 static void on_end(struct stream *stream, int error) {
     struct server_conn *c = conn_of(stream);
     if (error) {
-        int waited = state_of(&c->state) == CONN_IDLE ||
-                     state_of(&c->state) == CONN_LINGERING ||
-                     state_of(&c->state) == CONN_OPENING;
-        conn_close(c, waited ? NULL : "reset");
+        fail(c, error);
         return;
     }
     /* Half-closed: what has been asked is still answered. */
@@ -303,7 +350,7 @@ static void on_end(struct stream *stream, int error) {
     c->reading = 0;
     if (state_of(&c->state) == CONN_LINGERING) {
         if (sent_all(c)) {
-            conn_close(c, NULL);
+            conn_end(c, "answered");
         }
         return;
     }
@@ -316,7 +363,7 @@ static void on_drain(struct stream *stream) {
     conn_account(c);
     if (state_of(&c->state) == CONN_LINGERING) {
         if (c->peer_done || !c->reading) {
-            conn_close(c, NULL);
+            conn_end(c, "answered");
         } else {
             keep_armed(c, QUEUE_LINGER);
         }
@@ -354,8 +401,12 @@ static const struct stream_events stream_events = {
 /* The PROXY header of a connection that may bring one; who may not is closed unheard. */
 static void expect_proxy(struct server_conn *c, const struct net_ranges *proxies) {
     c->proxied = 1;
+    if (c->peer.sa.ss_family == AF_UNSPEC) { /* it has gone already */
+        conn_end(c, "client_closed");
+        return;
+    }
     if (!net_ranges_contain(proxies, &c->peer)) {
-        conn_close(c, c->peer.sa.ss_family == AF_UNSPEC ? NULL : "proxy_untrusted");
+        conn_close(c, "proxy_untrusted");
         return;
     }
     arm(c, c->server->draining ? QUEUE_LINGER : QUEUE_PROXY);
@@ -367,6 +418,7 @@ void conn_accept(struct server_listener *from, int fd) {
     if (c == NULL) { /* out of memory: the caller keeps the limit */
         (void)close(fd);
         server_note_reason(s, "no_memory");
+        log_event(LOG_INFO, "connection_closed", log_str("reason", "no_memory"));
         return;
     }
     memset(c, 0, sizeof(*c));
@@ -402,17 +454,6 @@ void conn_accept(struct server_listener *from, int fd) {
     arm(c, s->draining ? QUEUE_LINGER : QUEUE_FIRST_BYTE);
 }
 
-void conn_note(struct server_conn *c, const char *event, const char *reason, unsigned status) {
-    struct server *s = c->server;
-    char ip[NET_ADDRESS_TEXT_MAX];
-    server_note_reason(s, reason);
-    net_address_format_ip(&c->peer, ip);
-    log_event(LOG_INFO, event, log_str("reason", reason), log_u64("status", status),
-              log_str("ip", ip), log_str("state", states[state_of(&c->state)].name),
-              log_u64("age_ms", (loop_now_ns(s->loop) - c->opened_ns) / NS_PER_MS),
-              log_u64("answered", c->answered), log_u64("in_flight", c->requests.count));
-}
-
 void conn_abandon_requests(struct server_conn *c) {
     struct server *s = c->server;
     struct list_node *node;
@@ -428,13 +469,7 @@ void conn_abandon_requests(struct server_conn *c) {
     }
 }
 
-void conn_close(struct server_conn *c, const char *reason) {
-    if (conn_closing(c)) {
-        return;
-    }
-    if (reason) {
-        conn_note(c, "connection_closed", reason, 0);
-    }
+static void close_now(struct server_conn *c) {
     move(c, CONN_CLOSING);
     deadline_disarm(&c->read_deadline);
     deadline_disarm(&c->write_deadline);
@@ -446,4 +481,21 @@ void conn_close(struct server_conn *c, const char *reason) {
     conn_account(c);
     stream_close(&c->stream);
     conn_abandon_requests(c);
+}
+
+void conn_close(struct server_conn *c, const char *reason) {
+    if (!conn_closing(c)) {
+        note(c, reason);
+        close_now(c);
+    }
+}
+
+void conn_end(struct server_conn *c, const char *reason) {
+    if (conn_closing(c)) {
+        return;
+    }
+    if (!c->told) {
+        log_closed(c, LOG_DEBUG, reason);
+    }
+    close_now(c);
 }

@@ -67,6 +67,7 @@ struct server_conn {
     unsigned paused : 1;       /* the owner wants no more of the body that is arriving */
     unsigned cut : 1;          /* no answer after the last one: ends in the next turn */
     unsigned reset : 1;        /* ... and its end must not look like one */
+    unsigned told : 1;         /* why it closes has been logged */
 };
 
 /* conn.c */
@@ -74,10 +75,14 @@ void conn_accept(struct server_listener *from, int fd);
 /* After every event: chooses the state and its deadline, starts or stops reading, or finishes.
  * The connection may be closing afterwards. */
 void conn_settle(struct server_conn *c);
-/* Closes now. A reason (static string) is logged and counted; NULL: nothing went wrong. */
+/* Closes now. The reason (a static string) is logged and counted. */
 void conn_close(struct server_conn *c, const char *reason);
-/* Logs and counts a reason, without closing. */
-void conn_note(struct server_conn *c, const char *event, const char *reason, unsigned status);
+/* Closes where nothing went wrong, or what did has its line already: the reason is logged for
+ * those who debug. */
+void conn_end(struct server_conn *c, const char *reason);
+/* The one line of an answer with a reason, where its owner has none. */
+void conn_log_answer(const struct server_conn *c, const char *event, const char *reason,
+                     unsigned status, const char *request_id);
 void conn_on_due(struct deadline_queue *q, struct deadline *d);
 /* Requests in hand have no answer any more. */
 void conn_abandon_requests(struct server_conn *c);

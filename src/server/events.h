@@ -25,9 +25,10 @@ struct server_events {
     /* The client left before the answer; r->owner_data is still there, r is gone afterwards. */
     void (*on_abandon)(void *owner, struct server_request *r);
     /* Every answer, for the access log and the counters, before the request is gone; may be
-     * NULL. The request is NULL when the head could not be parsed. */
-    void (*on_answered)(void *owner, const struct server_request *r, unsigned status,
-                        size_t body_bytes, const char *reason);
+     * NULL. The request is NULL when the head could not be parsed. 1 when it has written a log
+     * line with the reason; else the server does. */
+    int (*on_answered)(void *owner, const struct server_request *r, unsigned status,
+                       size_t body_bytes, const char *reason);
     const struct server_parts_events *parts; /* server/parts.h; NULL: bodies come whole */
     /* Last word on the further fields of an answer to a request whose head is known: writes
      * those to send into `out` and returns how many, or SERVER_FIELDS_SAME. May be NULL. */

@@ -178,7 +178,7 @@ void conn_refuse_with(struct server_conn *c, const struct server_answer *answer)
     } else {
         s->refused++;
     }
-    conn_note(c, "request_refused", answer->reason, answer->status);
+    server_note_reason(s, answer->reason);
     slot_answer(slot, answer);
     if (!c->parsing) {
         conn_settle(c);
@@ -433,7 +433,8 @@ static int end_cut(struct server_conn *c) {
     conn_abandon_requests(c);
     if (c->reset) {
         stream_reset(&c->stream);
-        conn_close(c, "answer_aborted");
+        server_note_reason(c->server, "answer_aborted");
+        conn_end(c, "answer_aborted"); /* which has its own line */
     }
     return (int)c->reset;
 }

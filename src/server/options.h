@@ -5,6 +5,7 @@
 #include "http/request_parser.h"
 #include "server/forwarded.h"
 
+struct descriptor_reserve;
 struct server_parsers;
 
 struct server_options {
@@ -28,6 +29,8 @@ struct server_options {
     uint64_t write_timeout_ms;        /* an answer the client does not read; 30000 */
     uint64_t linger_ms;               /* after an error answer: drain at most this long; 2000 */
     size_t linger_bytes;              /* and this much; 65536 */
+    struct descriptor_reserve *reserve; /* for when descriptors run out; NULL: none. Outlives
+                                         * the server. */
 };
 
 extern const struct server_options server_options_default;

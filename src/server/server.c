@@ -176,6 +176,7 @@ int server_listen_proxied(struct server *s, int fd, struct tls_context *tls,
         free(l);
         return error;
     }
+    listener_use_reserve(&l->listener, s->options.reserve);
     list_push_back(&s->listeners, &l->node);
     return 0;
 }
@@ -263,6 +264,9 @@ void server_conn_gone(struct server *s) {
             listener_resume(&container_of(node, struct server_listener, node)->listener);
         }
     }
+    if (s->options.reserve != NULL) {
+        descriptor_reserve_fill(s->options.reserve);
+    }
     maybe_drained(s);
     maybe_closed(s);
 }
@@ -278,7 +282,11 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg) {
         struct list_node *node;
         while ((node = s->by_state[state].first) != NULL) {
             struct server_conn *c = container_of(node, struct server_conn, node);
-            conn_close(c, c->requests.count > 0 ? "shutdown" : NULL);
+            if (c->requests.count > 0) {
+                conn_close(c, "shutdown");
+            } else {
+                conn_end(c, "shutdown");
+            }
         }
     }
     maybe_closed(s);

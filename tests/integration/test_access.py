@@ -14,6 +14,7 @@ import time
 import pytest
 
 from conftest import BINARY, unique
+from test_reload import hup, reload
 
 ALICE = "alice-0123456789-0123456789"
 BOB = "bob-0123456789-0123456789-01"
@@ -130,7 +131,8 @@ def test_keys(serve):
 
 
 def test_keys_from_a_credential(serve, tmp_path):
-    """As LoadCredential= gives it: a file in $CREDENTIALS_DIRECTORY, named without a folder."""
+    """As LoadCredential= gives it: a file in $CREDENTIALS_DIRECTORY, named without a folder. A
+    reload reads it again (systemd itself makes its copy at the start only)."""
     folder = tmp_path / "credentials"
     folder.mkdir()
     (folder / "keys").write_text(
@@ -142,6 +144,13 @@ def test_keys_from_a_credential(serve, tmp_path):
     assert post(p, ALICE).status == 201
     assert post(p, CAROL).status == 201
     expect_refusal(post(p, CAROL + "-dave"), "Forbidden")
+    (folder / "keys").write_text(f"name,key\r\nerin,{CAROL}-erin\r\n")
+    reload(p)
+    assert post(p, CAROL + "-erin").status == 201
+    expect_refusal(post(p, CAROL), "Forbidden")
+    (folder / "keys").write_text(f"name,key\r\nerin,{CAROL}-erin\r\nfrank,short\r\n")
+    assert "api_keys_file: " in hup(p, "reload_refused")["error"]
+    assert post(p, CAROL + "-erin").status == 201
     assert CAROL not in p.log()
 
 

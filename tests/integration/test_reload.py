@@ -37,10 +37,10 @@ def change(p, old, new):
     p.file.write_text(text.replace(old, new))
 
 
-def hup(p, event):
+def hup(p, event, number=signal.SIGHUP):
     """Sends SIGHUP and waits for its end; returns the log entry."""
     before = len(p.log_events(event))
-    p.process.send_signal(signal.SIGHUP)
+    p.process.send_signal(number)
     end = time.monotonic() + 30
     while time.monotonic() < end:
         found = p.log_events(event)
@@ -154,6 +154,18 @@ def test_signals_that_come_together_are_one_reload_more(penstock, dynoxide):
         p.process.send_signal(signal.SIGHUP)
     reload(p)
     assert p.request("POST", "/music", {"Artist": "a", "SongTitle": "b"}).status == 201
+
+
+def test_another_servers_word_for_an_upgrade(penstock, dynoxide):
+    """SIGUSR2: not the end of it, but a line that says how a new program takes over."""
+    table = unique("T")
+    p = penstock(dynoxide.url, table=table, config=BASE.format(table=table, mode="a"))
+    with Loads(p.port) as loads:
+        loads.progress()
+        entry = hup(p, "signal_ignored", signal.SIGUSR2)
+        assert entry["signal"] == "SIGUSR2" and "restart under penstock.socket" in entry["reason"]
+        loads.progress()
+    assert len(p.log_events("signal_ignored")) == 1 and p.ready().status == 200
 
 
 SLOW = """

@@ -17,6 +17,9 @@ defaults
   timeout connect 5s
   timeout client 60s
   timeout server 60s
+  # A check may take as long as this machine is busy; else it would have `inter`. A refusal and a
+  # 503 count at once.
+  timeout check 5s
   option http-keep-alive
 frontend f
   bind 127.0.0.1:{port}

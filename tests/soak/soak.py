@@ -76,15 +76,6 @@ SAMPLE_S = 0.5
 AFTER_S = 1.0  # after an outage, until the balancer and all retries have settled
 
 
-class Patient(Balancer):
-    """A health check may take as long as this machine is busy; a refusal counts at once."""
-
-    def start(self):
-        text = self.config.read_text()
-        self.config.write_text(text.replace("mode http\n", "mode http\n  timeout check 5s\n", 1))
-        super().start()
-
-
 def sample(pid):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     rss = next(line for line in status.splitlines() if line.startswith("VmRSS"))
@@ -119,7 +110,7 @@ class Soak:
         self.instances = [
             Penstock(self.folder, self.front.url, config=config, table=TABLE, workers=2,
                      ca_file=authority.file, head=HEAD, dynamodb=UPSTREAM) for _ in range(2)]
-        self.balancer = Patient(self.folder, self.instances)
+        self.balancer = Balancer(self.folder, self.instances)
         self.port, self.straight = self.balancer.port, self.instances[0].port
         self.balancer.wait_up()
         self.clients = [clients.Mixed(self, f"mixed{k}") for k in range(8)]

@@ -241,7 +241,8 @@ static void access_lines(void **state) {
     gateway_server_events.on_request(gateway, &f->r);
     fake_request_free(f);
     fake_request_free(send_to("GET", "/none", NULL));
-    gateway_server_events.on_answered(gateway, NULL, 400, 25, "obs_fold");
+    /* Of what is no request the server has the line. */
+    assert_int_equal(gateway_server_events.on_answered(gateway, NULL, 400, 25, "obs_fold"), 0);
     struct fake_request *gone = send_to("PUT", "/wait", NULL);
     struct penstock_invocation *i = ((struct lambda_event *)gone->r.owner_data)->invocation;
     gateway_server_events.on_abandon(gateway, &gone->r);
@@ -258,8 +259,6 @@ static void access_lines(void **state) {
         "\"path\":\"/none\",\"ip\":\"203.0.113.7\",\"trace_id\":\"1-",
         "\"status\":404,",
         "\"reason\":\"no_route\"}\n",
-        ("\"event\":\"request\",\"status\":400,\"bytes\":25,\"duration_us\":0,"
-         "\"reason\":\"obs_fold\"}\n"),
         "\"route_key\":\"PUT /wait\",\"ip\":\"203.0.113.7\",\"trace_id\":\"1-",
         "\"status\":460,\"bytes\":0,",
         "\"reason\":\"client_left\"}\n",
@@ -273,6 +272,7 @@ static void access_lines(void **state) {
         at = found + 1;
     }
     assert_null(strstr(lines, "secret"));
+    assert_null(strstr(lines, "obs_fold"));
     struct gateway_counts counts;
     gateway_count(gateway, &counts);
     assert_int_equal(counts.abandoned, 1);

@@ -310,6 +310,47 @@ static void test_out_of_descriptors(void **state) {
     door_fini(&d);
 }
 
+/* One who has a reserve goes on accepting, as many at a time as that has. */
+static void test_reserve(void **state) {
+    struct door d;
+    struct descriptor_reserve reserve = {0};
+    struct rlimit before, low;
+    int fds[12];
+    (void)state;
+    door_init(&d, "127.0.0.1:0");
+    descriptor_reserve_fill(&reserve);
+    assert_int_equal(reserve.count, DESCRIPTOR_RESERVE);
+    listener_use_reserve(&d.l, &reserve);
+    knock_often(&d.address, fds, 12);
+    int next = dup(0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = before;
+    low.rlim_cur = (rlim_t)next; /* none more */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    d.keep = 1;
+    turns(&d, 3);
+    assert_int_equal(d.accepted, DESCRIPTOR_RESERVE);
+    assert_int_equal(reserve.count, 0);
+    assert_int_equal(d.l.rests, 1);
+    while (d.kept_count > 0) {
+        close(d.kept[--d.kept_count]);
+    }
+    descriptor_reserve_fill(&reserve);
+    assert_int_equal(reserve.count, DESCRIPTOR_RESERVE);
+    d.keep = 0;
+    uint64_t until = test_now_ms() + 5000;
+    while (d.accepted < 12 && test_now_ms() < until) {
+        uv_run(&d.loop.uv, UV_RUN_ONCE);
+    }
+    assert_int_equal(d.accepted, 12);
+    assert_int_equal(reserve.count, DESCRIPTOR_RESERVE); /* opened again by itself */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    close_all(fds, 12);
+    door_fini(&d);
+    descriptor_reserve_fini(&reserve);
+}
+
 static void test_close_while_resting(void **state) {
     struct door d;
     struct rlimit before, low;
@@ -346,7 +387,7 @@ int main(void) {
         cmocka_unit_test(test_reuse_port),         cmocka_unit_test(test_ipv6_only),
         cmocka_unit_test(test_unix_socket_file),   cmocka_unit_test(test_shared_unix_socket),
         cmocka_unit_test(test_out_of_descriptors), cmocka_unit_test(test_close_while_resting),
-        cmocka_unit_test(test_bad_descriptor),
+        cmocka_unit_test(test_bad_descriptor),     cmocka_unit_test(test_reserve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,14 +121,15 @@ static inline void front_on_abandon(void *owner, struct server_request *r) {
     fail_msg("abandoned a request that is not held");
 }
 
-static inline void front_on_answered(void *owner, const struct server_request *r,
-                                     unsigned status, size_t body_bytes, const char *reason) {
+static inline int front_on_answered(void *owner, const struct server_request *r,
+                                    unsigned status, size_t body_bytes, const char *reason) {
     struct front *f = owner;
     (void)body_bytes;
     f->answers++;
     f->answers_without_request += r == NULL;
     f->last_status = status;
     snprintf(f->last_reason, sizeof(f->last_reason), "%s", reason ? reason : "");
+    return 0;
 }
 
 static const struct server_events front_events = {
