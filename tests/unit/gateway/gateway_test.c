@@ -251,11 +251,11 @@ static void access_lines(void **state) {
     fake_request_free(gone);
     capture_stop();
     static const char *const parts[] = {
-        "\"event\":\"request\",\"request_id\":\"00000000-0000-4000-8000-000000000001\","
-        "\"method\":\"GET\",\"path\":\"/music/a%22\",\"route_key\":\"GET /music/{id}\","
-        "\"ip\":\"203.0.113.7\",\"trace_id\":\"1-",
-        "\",\"user_agent\":\"age\\\"nt\xef\xbf\xbd\",\"status\":200,"
-        "\"bytes\":16,\"duration_us\":",
+        ("\"event\":\"request\",\"request_id\":\"00000000-0000-4000-8000-000000000001\","
+         "\"method\":\"GET\",\"path\":\"/music/a%22\",\"route_key\":\"GET /music/{id}\","
+         "\"ip\":\"203.0.113.7\",\"trace_id\":\"1-"),
+        ("\",\"user_agent\":\"age\\\"nt\xef\xbf\xbd\",\"status\":200,"
+         "\"bytes\":16,\"duration_us\":"),
         "\"path\":\"/none\",\"ip\":\"203.0.113.7\",\"trace_id\":\"1-",
         "\"status\":404,",
         "\"reason\":\"no_route\"}\n",
