@@ -6,6 +6,7 @@
 #include "tls/context.h"
 
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_CONFIG "/etc/penstock/penstock.yaml"
@@ -199,5 +200,6 @@ int main(int argc, char **argv) {
     if (strcmp(argv[1], "--version") == 0) {
         return command_version(NULL);
     }
+    tzset(); /* reads a file; gmtime_r would do that on a worker's loop, for a certificate */
     return run_command(argc, argv);
 }
