@@ -138,11 +138,11 @@ static void clean_up(void) {
 
 int main(int argc, char **argv) {
     switch (load_options_parse(&bench.options, argc, argv)) {
-    case LOAD_HELPED:
+    case OPTIONS_HELPED:
         return EXIT_GOOD;
-    case LOAD_WRONG:
+    case OPTIONS_WRONG:
         return EXIT_USAGE;
-    case LOAD_RUN:
+    case OPTIONS_RUN:
         break;
     }
     log_threshold = LOG_OFF;

@@ -110,15 +110,15 @@ static void give_back(struct load_connection *c) {
 }
 
 /* A connect that fails is the failure of a request that could have left: so --count comes to
- * its end. */
+ * its end. Before the start none could. */
 static void fail_unsent(struct load_connection *c, enum load_error error, const char *reason) {
     struct load_worker *w = c->worker;
     uint64_t now_ns = loop_now_ns(&w->loop), id;
-    if (c->used > 0 || w->exhausted) {
+    if (c->used > 0 || w->exhausted || now_ns < w->plan->start_ns) {
         return;
     }
-    load_recorder_error(&w->recorder, now_ns, now_ns, error, reason);
     if (load_worker_take_due(w, &id)) {
+        load_recorder_error(&w->recorder, now_ns, now_ns, error, reason);
         w->source->failed(w->source, id);
     }
 }
@@ -136,7 +136,7 @@ static void connect_failed(struct load_connection *c, enum load_error error,
     }
     fail_unsent(c, error, reason);
     load_connection_fail(c, error, reason);
-    load_worker_connect_failed(w, loop_now_ns(&w->loop) - c->opening_ns);
+    load_worker_connect_failed(w, loop_now_ns(&w->loop) - c->opening_ns, error, reason);
 }
 
 void load_connection_start(struct load_connection *c) {
@@ -220,7 +220,10 @@ static void on_drain(struct stream *s) {
     }
     if (c->queued_turn == w->loop.turns && c->unstamped <= c->used) {
         for (unsigned i = c->used - c->unstamped; i < c->used; i++) {
-            slot_at(c, i)->origin_ns = w->flushed_ns;
+            struct load_slot *slot = slot_at(c, i);
+            if (slot->origin_ns >= w->plan->begin_ns) { /* of the warm-up it stays */
+                slot->origin_ns = w->flushed_ns;
+            }
         }
     }
     c->unstamped = 0;

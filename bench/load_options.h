@@ -4,6 +4,7 @@
 
 #include "http/message.h"
 #include "http/url.h"
+#include "options.h"
 
 #define LOAD_HEADERS_MAX     64
 #define LOAD_PIPELINE_MAX    1024u
@@ -44,9 +45,7 @@ struct load_options {
     uint64_t seed; /* 0 = random */
 };
 
-enum load_options_result { LOAD_RUN, LOAD_HELPED, LOAD_WRONG };
-
-/* WRONG: one line on standard error. Strings are the caller's argv. */
-enum load_options_result load_options_parse(struct load_options *o, int argc, char **argv);
+/* Strings are the caller's argv. */
+enum options_result load_options_parse(struct load_options *o, int argc, char **argv);
 
 #endif

@@ -7,8 +7,9 @@
 
 struct load_source {
     enum http_method method;
-    /* The next request: 1 and its id, or 0 when there is none left. */
-    int (*take)(struct load_source *s, uint64_t *id);
+    /* The next request: 1 and its id, or 0 when there is none left. `counts`: it is not of the
+     * warm-up. */
+    int (*take)(struct load_source *s, int counts, uint64_t *id);
     /* Room that `write` needs at most; the request's bytes, which are counted. */
     size_t (*bound)(struct load_source *s, uint64_t id);
     size_t (*write)(struct load_source *s, uint64_t id, char *out);

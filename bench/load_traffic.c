@@ -8,11 +8,12 @@ static struct load_traffic *traffic_of(struct load_source *s) {
     return container_of(s, struct load_traffic, source);
 }
 
-static int take(struct load_source *s, uint64_t *id) {
+static int take(struct load_source *s, int counts, uint64_t *id) {
     struct load_traffic *t = traffic_of(s);
-    if (t->taken == t->limit) {
+    if (counts && t->counted == t->limit) {
         return 0;
     }
+    t->counted += (uint64_t)counts;
     *id = t->taken++;
     return 1;
 }

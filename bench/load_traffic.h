@@ -13,13 +13,14 @@ struct load_traffic {
     uint64_t first;
     uint64_t step;
     uint64_t taken;
-    uint64_t limit;
+    uint64_t counted; /* of them, those after the warm-up */
+    uint64_t limit;   /* of those */
     int remembers;
     uint8_t *acknowledged; /* a bit each */
     size_t room;           /* its bytes */
 };
 
-/* `count`: over all threads; 0 = no limit. */
+/* `count`: over all threads, the warm-up not counted; 0 = no limit. */
 void load_traffic_init(struct load_traffic *t, const struct load_request *request,
                        enum http_method method, unsigned thread, unsigned threads,
                        uint64_t base, uint64_t count, int remembers);

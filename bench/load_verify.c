@@ -140,7 +140,8 @@ static struct verify *verify_of(struct load_source *s) {
     return container_of(s, struct verify, source);
 }
 
-static int take(struct load_source *s, uint64_t *id) {
+static int take(struct load_source *s, int counts, uint64_t *id) {
+    (void)counts;
     struct verify *v = verify_of(s);
     while (v->next < v->count && v->items[v->next].verdict == GOOD) {
         v->next++;

@@ -23,6 +23,10 @@ static int is_open_loop(const struct load_worker *w) {
 
 /* ---- what is next ---- */
 
+static int take_new(struct load_worker *w, uint64_t origin_ns, uint64_t *id) {
+    return w->source->take(w->source, origin_ns >= w->plan->begin_ns, id);
+}
+
 static int take(struct load_worker *w, struct load_resend *next) {
     uint64_t now_ns = loop_now_ns(&w->loop);
     if (w->resend_count > 0) {
@@ -33,7 +37,7 @@ static int take(struct load_worker *w, struct load_resend *next) {
     if (w->exhausted || next->origin_ns > now_ns) {
         return 0;
     }
-    if (next->origin_ns >= w->plan->end_ns || !w->source->take(w->source, &next->id)) {
+    if (next->origin_ns >= w->plan->end_ns || !take_new(w, next->origin_ns, &next->id)) {
         w->exhausted = 1;
         return 0;
     }
@@ -48,10 +52,12 @@ static int has_work(const struct load_worker *w) {
 }
 
 int load_worker_take_due(struct load_worker *w, uint64_t *id) {
-    if (w->exhausted || (is_open_loop(w) && w->schedule.next_ns > loop_now_ns(&w->loop))) {
+    uint64_t now_ns = loop_now_ns(&w->loop);
+    uint64_t origin_ns = is_open_loop(w) ? w->schedule.next_ns : now_ns;
+    if (w->exhausted || origin_ns > now_ns) {
         return 0;
     }
-    if (!w->source->take(w->source, id)) {
+    if (!take_new(w, origin_ns, id)) {
         w->exhausted = 1;
         return 0;
     }
@@ -148,7 +154,7 @@ static void count_unsent(struct load_worker *w) {
         w->source->failed(w->source, r.id);
     }
     while (is_open_loop(w) && !w->exhausted && w->schedule.next_ns < w->plan->end_ns &&
-           w->schedule.next_ns <= now_ns && w->source->take(w->source, &id)) {
+           w->schedule.next_ns <= now_ns && take_new(w, w->schedule.next_ns, &id)) {
         load_recorder_unsent(&w->recorder, w->schedule.next_ns, now_ns);
         w->source->failed(w->source, id);
         load_schedule_advance(&w->schedule);
@@ -184,10 +190,15 @@ static void give_up(struct load_worker *w) {
     stop(w);
 }
 
-void load_worker_connect_failed(struct load_worker *w, uint64_t took_ns) {
+void load_worker_connect_failed(struct load_worker *w, uint64_t took_ns, enum load_error error,
+                                const char *reason) {
     uint64_t limit = (uint64_t)w->connection_count * LOAD_DOWN_TRIES;
     w->failed_connects += took_ns > NS_PER_S ? LOAD_DOWN_TRIES : 1;
     if (!w->opened && w->failed_connects >= limit && !w->stopping) {
+        if (load_stats_errors(&w->recorder.stats) == 0) {
+            load_recorder_error(&w->recorder, w->plan->begin_ns, w->plan->begin_ns, error,
+                                reason);
+        }
         give_up(w);
     }
 }

@@ -203,11 +203,11 @@ static int serve(const sigset_t *signals) {
 int main(int argc, char **argv) {
     sigset_t signals;
     switch (sink_options_parse(&sink.options, argc, argv)) {
-    case SINK_HELPED:
+    case OPTIONS_HELPED:
         return EXIT_GOOD;
-    case SINK_WRONG:
+    case OPTIONS_WRONG:
         return EXIT_USAGE;
-    case SINK_RUN:
+    case OPTIONS_RUN:
         break;
     }
     log_threshold = LOG_ERROR;

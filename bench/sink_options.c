@@ -3,55 +3,24 @@
 #include "base/error.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define THREADS_MAX    256u
 #define LATENCY_MAX_MS 60000u
 
-struct option {
-    const char *name;
-    const char *value; /* NULL = a flag */
-    const char *help;
-    int (*set)(struct sink_options *o, const char *value);
-};
+static const struct option_table table;
 
-static int set_listen(struct sink_options *o, const char *value) {
-    return net_address_parse(slice_cstr(value), &o->listen);
+static enum options_result wrong(const char *what, const char *argument) {
+    return options_wrong(&table, argument, what);
 }
 
-static int set_plain(struct sink_options *o, const char *value) {
-    (void)value;
-    o->plain = 1;
-    return 0;
-}
-
-static int set_certificate(struct sink_options *o, const char *value) {
-    o->certificate = value;
-    return 0;
-}
-
-static int set_key(struct sink_options *o, const char *value) {
-    o->key = value;
-    return 0;
-}
-
-static int set_certificate_out(struct sink_options *o, const char *value) {
-    o->certificate_out = value;
-    return 0;
-}
-
-static int set_threads(struct sink_options *o, const char *value) {
-    uint64_t n;
-    if (slice_to_u64(slice_cstr(value), &n) || n < 1 || n > THREADS_MAX) {
-        return ERR_INVALID;
-    }
-    o->threads = (unsigned)n;
-    return 0;
+static int set_listen(void *into, const char *value) {
+    return net_address_parse(slice_cstr(value), &((struct sink_options *)into)->listen);
 }
 
 /* "5" or "3-8". */
-static int set_latency(struct sink_options *o, const char *value) {
+static int set_latency(void *into, const char *value) {
+    struct sink_options *o = into;
     struct slice high;
     struct slice low = slice_split(slice_cstr(value), '-', &high);
     if (high.ptr == NULL) {
@@ -64,33 +33,8 @@ static int set_latency(struct sink_options *o, const char *value) {
     return 0;
 }
 
-static int to_percent(const char *value, double *out) {
-    char *end;
-    double percent = strtod(value, &end);
-    if (end == value || *end != '\0' || !(percent >= 0 && percent <= 100)) {
-        return ERR_INVALID;
-    }
-    *out = percent;
-    return 0;
-}
-
-static int set_throttle(struct sink_options *o, const char *value) {
-    return to_percent(value, &o->throttle_percent);
-}
-
-static int set_unprocessed(struct sink_options *o, const char *value) {
-    return to_percent(value, &o->unprocessed_percent);
-}
-
-static int set_fail(struct sink_options *o, const char *value) {
-    return to_percent(value, &o->fail_percent);
-}
-
-static int set_seed(struct sink_options *o, const char *value) {
-    return slice_to_u64(slice_cstr(value), &o->seed);
-}
-
-static int set_table(struct sink_options *o, const char *value) {
+static int set_table(void *into, const char *value) {
+    struct sink_options *o = into;
     if (o->table_count == SINK_TABLES_MAX) {
         return ERR_LIMIT;
     }
@@ -98,74 +42,49 @@ static int set_table(struct sink_options *o, const char *value) {
     return 0;
 }
 
-static int set_secret(struct sink_options *o, const char *value) {
-    o->secret = value;
-    return 0;
-}
-
-static int set_count_keys(struct sink_options *o, const char *value) {
-    (void)value;
-    o->count_keys = 1;
-    return 0;
-}
-
-static int set_json(struct sink_options *o, const char *value) {
-    o->json = value;
-    return 0;
-}
+#define FLAG(member)    OPTION_INTO(OPTION_FLAG, struct sink_options, member, 0, 0)
+#define TEXT(member)    OPTION_INTO(OPTION_TEXT, struct sink_options, member, 0, 0)
+#define PERCENT(member) OPTION_INTO(OPTION_NUMBER, struct sink_options, member, 0, 100)
 
 static const struct option options[] = {
-    {"listen", "ADDRESS:PORT", "where to listen (127.0.0.1:8443)", set_listen},
-    {"plain", NULL, "HTTP instead of TLS", set_plain},
-    {"certificate", "FILE", "PEM certificate chain (with --key)", set_certificate},
-    {"key", "FILE", "its PEM key", set_key},
-    {"cert-out", "FILE", "write the self-made certificate for localhost here",
-     set_certificate_out},
-    {"threads", "N", "threads (one per CPU)", set_threads},
-    {"latency-ms", "MS or LOW-HIGH", "answer after so many milliseconds (0)", set_latency},
-    {"throttle", "PERCENT", "of requests: ProvisionedThroughputExceededException (0)",
-     set_throttle},
-    {"unprocessed", "PERCENT", "of a batch's items: UnprocessedItems (0)", set_unprocessed},
-    {"fail", "PERCENT", "of requests: 500 InternalServerError (0)", set_fail},
-    {"seed", "N", "repeats the same faults (random)", set_seed},
-    {"table", "NAME:PK[:SK]", "a table that exists; key types as PK=S, N or B (S); repeat it",
-     set_table},
-    {"verify-secret", "KEY", "check the signature of a sample of requests with it", set_secret},
-    {"count-keys", NULL, "count distinct keys (16 bytes of memory each)", set_count_keys},
-    {"json", "FILE", "write the summary there, too, at SIGUSR1 and at exit", set_json},
+    {"listen", 0, "ADDRESS:PORT", "where to listen (127.0.0.1:8443)", OPTION_BY(set_listen)},
+    {"plain", 0, NULL, "HTTP instead of TLS", FLAG(plain)},
+    {"certificate", 0, "FILE", "PEM certificate chain (with --key)", TEXT(certificate)},
+    {"key", 0, "FILE", "its PEM key", TEXT(key)},
+    {"cert-out", 0, "FILE", "write the self-made certificate for localhost here",
+     TEXT(certificate_out)},
+    {"threads", 0, "N", "threads (one per CPU)",
+     OPTION_INTO(OPTION_UNSIGNED, struct sink_options, threads, 1, THREADS_MAX)},
+    {"latency-ms", 0, "MS or LOW-HIGH", "answer after so many milliseconds (0)",
+     OPTION_BY(set_latency)},
+    {"throttle", 0, "PERCENT", "of requests: ProvisionedThroughputExceededException (0)",
+     PERCENT(throttle_percent)},
+    {"unprocessed", 0, "PERCENT", "of a batch's items: UnprocessedItems (0)",
+     PERCENT(unprocessed_percent)},
+    {"fail", 0, "PERCENT", "of requests: 500 InternalServerError (0)", PERCENT(fail_percent)},
+    {"seed", 0, "N", "repeats the same faults (random)",
+     OPTION_INTO(OPTION_COUNT, struct sink_options, seed, 1, OPTION_SEED_MAX)},
+    {"table", 0, "NAME:PK[:SK]",
+     "a table that exists; key types as PK=S, N or B (S); repeat it", OPTION_BY(set_table)},
+    {"verify-secret", 0, "KEY", "check the signature of a sample of requests with it",
+     TEXT(secret)},
+    {"count-keys", 0, NULL, "count distinct keys (16 bytes of memory each)", FLAG(count_keys)},
+    {"json", 0, "FILE", "write the summary there, too, at SIGUSR1 and at exit", TEXT(json)},
 };
-#define OPTIONS (sizeof options / sizeof options[0])
 
 static void print_help(void) {
     printf("usage: penstock-sink [OPTION]...\n"
            "Speaks DynamoDB's protocol, counts what arrives and stores nothing: for load tests "
            "only.\n\n");
-    for (size_t i = 0; i < OPTIONS; i++) {
-        char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].value ? " " : "",
-                 options[i].value ? options[i].value : "");
-        printf("  %-28s %s\n", left, options[i].help);
-    }
-    printf("  %-28s %s\n", "--help", "this text");
+    options_print(&table);
     printf("\nPrints a summary at SIGUSR1 and at exit. Exit codes: 0 good, 1 failed, 2 wrong "
            "usage.\n");
 }
 
-static const struct option *find(struct slice name) {
-    for (size_t i = 0; i < OPTIONS; i++) {
-        if (slice_eq(slice_cstr(options[i].name), name)) {
-            return &options[i];
-        }
-    }
-    return NULL;
-}
+static const struct option_table table = {"penstock-sink", options,
+                                          sizeof options / sizeof options[0], print_help, NULL};
 
-static enum sink_options_result wrong(const char *what, const char *argument) {
-    fprintf(stderr, "penstock-sink: %s: %s (try --help)\n", argument, what);
-    return SINK_WRONG;
-}
-
-static enum sink_options_result check(const struct sink_options *o) {
+static enum options_result check(const struct sink_options *o) {
     if (!o->certificate != !o->key) {
         return wrong("goes with --certificate", o->key ? "--key" : "--certificate needs --key");
     }
@@ -175,56 +94,16 @@ static enum sink_options_result check(const struct sink_options *o) {
     if (o->certificate && o->certificate_out) {
         return wrong("is for a self-made one, but --certificate names one", "--cert-out");
     }
-    return SINK_RUN;
+    return OPTIONS_RUN;
 }
 
-/* "--name value" or "--name=value". */
-static enum sink_options_result take(struct sink_options *o, int argc, char **argv, int *i) {
-    const char *argument = argv[*i];
-    struct slice inline_value;
-    if (strncmp(argument, "--", 2) != 0) {
-        return wrong("not an option", argument);
-    }
-    const struct option *option =
-        find(slice_split(slice_cstr(argument + 2), '=', &inline_value));
-    if (!option) {
-        return wrong("no such option", argument);
-    }
-    const char *value = inline_value.ptr;
-    if (option->value == NULL && value) {
-        return wrong("takes no value", argument);
-    }
-    if (option->value && !value) {
-        if (*i + 1 == argc) {
-            return wrong("needs a value", argument);
-        }
-        value = argv[++*i];
-    }
-    if (option->set(o, value)) {
-        char what[128];
-        snprintf(what, sizeof what, "is not %s", option->value);
-        fprintf(stderr, "penstock-sink: --%s: %s %s (try --help)\n", option->name, value, what);
-        return SINK_WRONG;
-    }
-    return SINK_RUN;
-}
-
-enum sink_options_result sink_options_parse(struct sink_options *o, int argc, char **argv) {
+enum options_result sink_options_parse(struct sink_options *o, int argc, char **argv) {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     memset(o, 0, sizeof *o);
     o->threads = cpus < 1 ? 1 : cpus > (long)THREADS_MAX ? THREADS_MAX : (unsigned)cpus;
     if (set_listen(o, "127.0.0.1:8443")) {
         return wrong("no IPv4 here", "--listen");
     }
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            print_help();
-            return SINK_HELPED;
-        }
-        enum sink_options_result result = take(o, argc, argv, &i);
-        if (result != SINK_RUN) {
-            return result;
-        }
-    }
-    return check(o);
+    enum options_result result = options_parse(&table, o, argc, argv);
+    return result == OPTIONS_RUN ? check(o) : result;
 }

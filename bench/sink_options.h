@@ -1,9 +1,10 @@
-/* The sink's command line: one table of options, from which --help prints. */
+/* The command line of penstock-sink. */
 #ifndef BENCH_SINK_OPTIONS_H
 #define BENCH_SINK_OPTIONS_H
 
 #include "base/slice.h"
 #include "net/address.h"
+#include "options.h"
 
 #define SINK_TABLES_MAX 64
 
@@ -27,9 +28,6 @@ struct sink_options {
     const char *json; /* where the summary goes at exit; NULL = nowhere */
 };
 
-enum sink_options_result { SINK_RUN, SINK_HELPED, SINK_WRONG };
-
-/* SINK_HELPED: help was printed. SINK_WRONG: one line on standard error said what is wrong. */
-enum sink_options_result sink_options_parse(struct sink_options *o, int argc, char **argv);
+enum options_result sink_options_parse(struct sink_options *o, int argc, char **argv);
 
 #endif

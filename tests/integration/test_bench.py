@@ -263,6 +263,13 @@ def test_what_never_was_sent_is_counted(target, tmp_path):
     assert "The asked rate was not reached" in out
 
 
+def test_a_count_begins_after_the_warm_up(sink, tmp_path):
+    url = sink("--plain").url
+    for options in ["-c", 4], ["-c", 4, "-t", 2, "--pipeline", 8], ["-r", 1000]:
+        result, _ = measured(tmp_path, "-w", "300ms", "-n", 100, *options, *PUT, url)
+        assert result["statuses"] == {"200": 100}
+
+
 def test_warm_up_is_left_out(target, tmp_path):
     begin = time.monotonic()
     t = target(lambda *_: (200 if time.monotonic() - begin > 1.2 else 500, b""))
@@ -403,12 +410,21 @@ def test_a_broken_target_is_counted_and_ends(target, tmp_path, kind, behaviour):
 
 def test_a_target_that_is_down(tmp_path):
     begin = time.monotonic()
-    options = [[], ["-r", 100], ["--no-keep-alive"], ["-n", 1000000], ["-r", 100, "-n", 100]]
+    options = [[], ["-r", 100], ["--no-keep-alive"], ["-n", 1000000], ["-r", 100, "-n", 100],
+               ["-w", 2], ["-r", 1, "-d", 2]]
     url = f"http://localhost:{free_port()}"
     for result, out in measured_at_once(tmp_path, [["-c", 8, *o, url] for o in options], code=1):
         assert result["errors"]["connect"] > 0 and result["gave_up"] and "Gave up" in out
         assert "connection refused" in out
     assert time.monotonic() - begin < 20
+
+
+def test_a_count_is_of_requests_also_when_none_can_leave(tmp_path):
+    url = f"http://localhost:{free_port()}"
+    runs = [["-n", 1], ["-n", 10, "-c", 64], ["-n", 3, "--no-keep-alive"]]
+    for (result, _), run in zip(measured_at_once(tmp_path, [[*r, url] for r in runs], code=1),
+                                runs):
+        assert result["errors"]["connect"] == run[1] and result["answered"] == 0
 
 
 def test_a_run_too_short_says_so(tmp_path):
@@ -580,10 +596,21 @@ def test_verify_when_the_target_is_gone(target, tmp_path):
     (["--nope", "http://h/"], "--nope"),
     (["-q", "http://h/"], "-q"),
     (["http://h/", "-c"], "-c"),
-    (["http://h/", "-c", "0"], "connections"),
+    (["http://h/", "-c", "0"], "'0' is not N from 1 to 1000000"),
     (["http://h/", "-c", "x"], "connections"),
     (["http://h/", "--rate", "-1"], "rate"),
     (["http://h/", "-d", "5 parsecs"], "duration"),
+    (["http://h/", "-d", "0"], "'0' is not TIME from 0.001 to 604800 s"),
+    (["http://h/", "-d", "nan"], "duration"),
+    (["http://h/", "-w", "-1s"], "warmup"),
+    (["http://h/", "-n", "1e3"], "count"),
+    (["http://h/", "-c", "99999999999999999999"], "connections"),
+    (["http://h/", "--ramp", "--p99", "0"], "p99"),
+    (["http://h/", "--json", ""], "json"),
+    (["http://h/", "--seed", "0"], "seed"),
+    (["-"], "-"),
+    (["--"], "--"),
+    ([""], "http"),
     (["http://h/", "--poisson"], "--rate"),
     (["http://h/", "--ramp"], "--p99"),
     (["http://h/", "--p99", "5"], "--ramp"),
