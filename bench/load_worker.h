@@ -108,11 +108,9 @@ void load_worker_free(struct load_worker *w);
 uint64_t load_worker_cpu_ns(const struct load_worker *w, clockid_t clock);
 
 /* For load_connection.c. */
-/* After the error was counted, if it was: a run given up in its warm-up has one all the same.
- */
+/* Errors of the warm-up are not counted; that of a run given up in it is. */
 void load_worker_connect_failed(struct load_worker *w, uint64_t took_ns, enum load_error error,
                                 const char *reason);
-/* After the error was counted. */
 void load_worker_failed(struct load_worker *w);
 /* A request that could leave now, had it a connection: 1 and its id. */
 int load_worker_take_due(struct load_worker *w, uint64_t *id);
