@@ -24,15 +24,14 @@ void hex_u64(uint64_t value, char out[16]) {
 
 void hex_encode(const unsigned char *bytes, size_t len, char *out) {
     static const char digits[16] = "0123456789abcdef";
-    size_t i = 0;
-    for (; len - i >= 8; i += 8) {
+    for (; len >= 8; len -= 8, bytes += 8, out += 16) {
         uint64_t word;
-        memcpy(&word, bytes + i, sizeof word);
-        hex_u64(be64toh(word), out + 2 * i);
+        memcpy(&word, bytes, sizeof word);
+        hex_u64(be64toh(word), out);
     }
-    for (; i < len; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
+    for (; len > 0; len--, bytes++, out += 2) {
+        out[0] = digits[*bytes >> 4];
+        out[1] = digits[*bytes & 15];
     }
 }
 
