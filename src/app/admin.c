@@ -110,17 +110,16 @@ static const struct server_events admin_events = {.on_request = on_request,
 
 struct admin *admin_new(struct loop *l, struct stream_hub *hub, int fd,
                         const struct admin_options *options) {
-    struct admin *a = calloc(1, sizeof *a);
+    struct admin *a;
     struct server_options server = server_options_default;
 
-    NEED_MEMORY(a != NULL);
+    NEED_MEMORY((a = calloc(1, sizeof *a)) != NULL);
     a->options = *options;
     list_init(&a->waiting);
     server.connections = ADMIN_CONNECTIONS;
     server.http.body_bytes = 1;
     server.reserve = options->reserve;
-    a->server = server_new(l, hub, &server, &admin_events, a);
-    NEED_MEMORY(a->server != NULL);
+    NEED_MEMORY((a->server = server_new(l, hub, &server, &admin_events, a)) != NULL);
     int error = server_listen(a->server, fd, NULL);
     NEED_MEMORY(error == 0);
     return a;

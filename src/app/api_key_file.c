@@ -131,9 +131,9 @@ static int read_rows(struct reading *r, void (*each)(void *arg, const struct api
 }
 
 static int read_bytes(const char *path, struct buffer *out, char problem[API_KEY_PROBLEM_MAX]) {
+    int error = 0;
     FILE *in = fopen(path, "rbe");
-    int error = buffer_reserve(out, API_KEY_FILE_MAX + 1);
-    NEED_MEMORY(error == 0);
+    NEED_MEMORY(buffer_reserve(out, API_KEY_FILE_MAX + 1) == 0);
     if (in != NULL) {
         (void)setvbuf(in, NULL, _IONBF, 0); /* no second copy of the keys */
         buffer_grow(out, fread(buffer_tail(out), 1, API_KEY_FILE_MAX + 1, in));

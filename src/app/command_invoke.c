@@ -121,8 +121,7 @@ static int exchange(const struct net_address *to, struct slice rest, struct buff
         }
     }
     while (n >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0) {
-        int error = buffer_append(answer, chunk, (size_t)n);
-        NEED_MEMORY(error == 0);
+        NEED_MEMORY(buffer_append(answer, chunk, (size_t)n) == 0);
     }
     (void)close(fd);
     struct slice text = buffer_slice(answer);

@@ -163,9 +163,9 @@ static void load_rest(struct config *c, struct json_object *root,
 }
 
 static struct config *config_new(void) {
-    struct config *c = calloc(1, sizeof *c);
-    NEED_MEMORY(c != NULL);
-    arena_init(&c->arena, NULL, 0, SIZE_MAX);
+    struct config *c;
+    NEED_MEMORY((c = calloc(1, sizeof *c)) != NULL);
+    arena_init_needed(&c->arena);
     c->server = server_options_default;
     c->pool = pool_options_default;
     c->dynamodb = dynamodb_options_default;

@@ -83,7 +83,7 @@ static void set_rule(struct config *c, struct rules *r, uint32_t number,
     if (number >= r->room) {
         size_t room = meter_number_count();
         struct meter_rule *items = arena_zalloc(&c->arena, room * sizeof *items);
-        NEED_MEMORY(items != NULL && number < room);
+        ASSERT(number < room);
         if (r->room > 0) {
             memcpy(items, r->items, r->room * sizeof *items);
         }

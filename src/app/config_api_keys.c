@@ -93,8 +93,7 @@ static const struct usage_plan *find_plan(const struct config *c, struct slice n
 static struct api_key *next_key(struct loading *l) {
     if (l->count == l->room) {
         l->room = l->room ? l->room * 2 : 64;
-        l->keys = realloc(l->keys, l->room * sizeof *l->keys);
-        NEED_MEMORY(l->keys != NULL);
+        l->keys = memory_grow(l->keys, l->room * sizeof *l->keys);
     }
     struct api_key *k = &l->keys[l->count];
     memset(k, 0, sizeof *k);
@@ -216,7 +215,6 @@ const struct api_key_ring *config_load_api_keys(struct config *c, struct json_ob
     refuse_twice(&l, root, by_name, "name");
     refuse_twice(&l, root, by_digest, "key");
     struct api_key *kept = arena_alloc(&c->arena, l.count * sizeof *kept);
-    NEED_MEMORY(kept != NULL);
     memcpy(kept, l.keys, l.count * sizeof *kept);
     free(l.keys);
     return api_key_ring_new(kept, l.count, hash_key);

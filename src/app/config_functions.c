@@ -35,7 +35,6 @@ static const char *const *load_environment(struct config *c, struct json_object 
             const char *text = json_object_get_string(value);
             size_t len = strlen(name) + strlen(text) + 2;
             char *assignment = arena_alloc(&c->arena, len);
-            NEED_MEMORY(assignment != NULL);
             (void)snprintf(assignment, len, "%s=%s", name, text);
             list[used++] = assignment;
         }
@@ -135,7 +134,11 @@ static void load_function(struct config *c, struct json_object *entry,
     f->name = keep(c, config_string(entry, "functions[].name"));
     f->library = keep(c, config_string(entry, "functions[].library"));
     f->timeout_ms = config_number(entry, "functions[].timeout_ms");
-    f->settings_json = keep(c, settings ? json_object_to_json_string(settings) : "{}");
+    const char *text = "{}";
+    if (settings) {
+        NEED_MEMORY((text = json_object_to_json_string(settings)) != NULL);
+    }
+    f->settings_json = keep(c, text);
     check_name(c, f, errors);
     if ((command != NULL) == (f->library[0] != '\0')) {
         config_errors_add(errors, f->mark, "functions[] %s: exactly one of library, command",

@@ -10,7 +10,6 @@ static void load_ranges(struct config *c, struct json_object *map, const char *p
         return;
     }
     struct net_range *ranges = arena_zalloc(&c->arena, count * sizeof *ranges);
-    NEED_MEMORY(ranges != NULL);
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(list, i);
         const char *text = json_object_get_string(item);

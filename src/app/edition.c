@@ -25,12 +25,12 @@ void edition_plan_free(struct edition_plan *p) {
 
 struct edition_plan *edition_plan_new(const struct config *c, unsigned number,
                                       struct config_errors *errors) {
-    struct edition_plan *p = calloc(1, sizeof *p);
-    NEED_MEMORY(p != NULL);
+    struct edition_plan *p;
+    NEED_MEMORY((p = calloc(1, sizeof *p)) != NULL);
     p->config = c;
     p->number = number;
-    p->listen_tls = calloc(c->listen_count, sizeof(struct tls_context *));
-    NEED_MEMORY(p->listen_tls != NULL);
+    NEED_MEMORY((p->listen_tls = calloc(c->listen_count, sizeof(struct tls_context *))) !=
+                NULL);
     for (size_t i = 0; i < c->listen_count; i++) {
         if (config_new_tls(&c->listen[i], &p->listen_tls[i], errors) != 0) {
             edition_plan_free(p);
@@ -79,8 +79,8 @@ static struct worker_function *start_function(struct worker *w,
                   log_str("reason", why));
         return NULL;
     }
-    struct worker_function *wf = calloc(1, sizeof *wf);
-    NEED_MEMORY(wf != NULL);
+    struct worker_function *wf;
+    NEED_MEMORY((wf = calloc(1, sizeof *wf)) != NULL);
     wf->worker = w;
     wf->function = function;
     list_push_back(&w->functions, &wf->node);
@@ -119,8 +119,8 @@ static void leave_functions(struct edition *e) {
 
 static void list_for_invoke(struct edition *e) {
     const struct config *c = e->config;
-    e->invoke_functions = calloc(c->function_count + 1, sizeof *e->invoke_functions);
-    NEED_MEMORY(e->invoke_functions != NULL);
+    NEED_MEMORY((e->invoke_functions =
+                     calloc(c->function_count + 1, sizeof *e->invoke_functions)) != NULL);
     for (size_t i = 0; i < c->function_count; i++) {
         const struct config_function *f = &c->functions[i];
         e->invoke_functions[e->invoke_count++] = (struct invoke_function){
@@ -134,8 +134,8 @@ static void list_for_invoke(struct edition *e) {
 /* ---- life ---- */
 
 struct edition *edition_new(struct worker *w, struct edition_plan *plan, size_t *missing) {
-    struct edition *e = calloc(1, sizeof *e);
-    NEED_MEMORY(e != NULL);
+    struct edition *e;
+    NEED_MEMORY((e = calloc(1, sizeof *e)) != NULL);
     const struct config *c = plan->config;
     struct lambda_options lambda = {.invocations = c->invocations,
                                     .memory_bytes = INVOCATION_MEMORY_BYTES,

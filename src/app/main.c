@@ -65,8 +65,11 @@ static int serve(const struct arguments *args, struct config *config) {
 
 static int run_logged(const struct arguments *args,
                       int (*run)(const struct arguments *args, struct config *config)) {
-    struct config *config = load(args->config, run == serve);
+    struct config *config;
     int code;
+
+    (void)memory_keep_reserve(); /* without one, whatever is refused ends the start */
+    config = load(args->config, run == serve);
 
     if (!config) {
         return EXIT_USAGE;

@@ -22,10 +22,9 @@ static struct {
 
 static struct slice key_of(struct buffer *b, const char *kind, const char *plan,
                            const char *name) {
-    int error = buffer_append(b, kind, strlen(kind) + 1);
-    error = error ? error : buffer_append(b, plan, strlen(plan) + 1);
-    error = error ? error : buffer_append(b, name, strlen(name) + 1);
-    NEED_MEMORY(error == 0);
+    NEED_MEMORY(buffer_append(b, kind, strlen(kind) + 1) == 0);
+    NEED_MEMORY(buffer_append(b, plan, strlen(plan) + 1) == 0);
+    NEED_MEMORY(buffer_append(b, name, strlen(name) + 1) == 0);
     return buffer_slice(b);
 }
 
@@ -35,8 +34,8 @@ static struct entry *find(struct slice key) {
 }
 
 static struct entry *add(struct slice key) {
-    struct entry *e = calloc(1, sizeof *e);
-    NEED_MEMORY(e != NULL);
+    struct entry *e;
+    NEED_MEMORY((e = calloc(1, sizeof *e)) != NULL);
     if (!names.map.buckets) {
         map_init(&names.map, 64);
     }
@@ -45,8 +44,7 @@ static struct entry *add(struct slice key) {
     e->name.plan = e->name.kind + strlen(e->name.kind) + 1;
     e->name.name = e->name.plan + strlen(e->name.plan) + 1;
     e->number = (uint32_t)names.count;
-    names.entries = realloc(names.entries, (names.count + 1) * sizeof(struct entry *));
-    NEED_MEMORY(names.entries != NULL);
+    names.entries = memory_grow(names.entries, (names.count + 1) * sizeof(struct entry *));
     names.entries[names.count++] = e;
     map_insert(&names.map, &e->node, slice_of(copy, key.len));
     return e;

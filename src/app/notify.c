@@ -59,8 +59,7 @@ static uint64_t watchdog_span_ns(void) {
 }
 
 static void append(struct buffer *b, struct slice text) {
-    int error = buffer_append_slice(b, text);
-    NEED_MEMORY(error == 0);
+    NEED_MEMORY(buffer_append_slice(b, text) == 0);
 }
 
 static void compose(struct notify *n, int ready, struct slice reasons) {

@@ -104,15 +104,14 @@ static void on_mail(struct mailbox *box, struct mail *mail) {
 }
 
 struct scrape *scrape_new(struct loop *l, const struct scrape_options *options) {
-    struct scrape *s = calloc(1, sizeof *s);
-    NEED_MEMORY(s != NULL);
+    struct scrape *s;
+    NEED_MEMORY((s = calloc(1, sizeof *s)) != NULL);
     s->options = *options;
-    s->last = calloc(options->worker_count, sizeof(struct snapshot *));
-    s->asked = calloc(options->worker_count, sizeof *s->asked);
-    NEED_MEMORY(s->last != NULL && s->asked != NULL);
+    size_t count = options->worker_count;
+    NEED_MEMORY((s->last = calloc(count, sizeof(struct snapshot *))) != NULL);
+    NEED_MEMORY((s->asked = calloc(count, sizeof *s->asked)) != NULL);
     timer_init(&s->deadline, l, on_deadline);
-    int error = mailbox_init(&s->box, l, on_mail);
-    NEED_MEMORY(error == 0);
+    NEED_MEMORY(mailbox_init(&s->box, l, on_mail) == 0);
     s->open_handles = 2;
     return s;
 }

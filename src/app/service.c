@@ -192,6 +192,12 @@ static int check_inherited(struct service *s) {
                                                            : service_fail("LISTEN_FDS", reason);
 }
 
+/* Spent by whatever could not go without: once there is memory again, it is kept again. */
+static void keep_reserve(struct loop_duty *duty) {
+    (void)duty;
+    (void)memory_keep_reserve();
+}
+
 static int start(struct service *s) {
     char reason[AWS_REASON_MAX];
     struct aws_environment env = {environment, NULL};
@@ -208,6 +214,8 @@ static int start(struct service *s) {
         return service_fail("event loop", "cannot be made");
     }
     stream_hub_init(&s->hub, &s->loop);
+    s->memory.run = keep_reserve;
+    loop_add_duty(&s->loop, &s->memory, LOOP_RANK_REAP);
     timer_init(&s->drain_timer, &s->loop, service_on_drain_timer);
     timer_init(&s->reload_timer, &s->loop, service_on_reload_timer);
     if (watch_signal(s, &s->sigterm, SIGTERM) != 0 ||
@@ -253,14 +261,14 @@ static void free_service(struct service *s) {
         tls_context_free(s->tls);
     }
     stream_hub_fini(&s->hub);
+    loop_remove_duty(&s->memory);
     loop_fini(&s->loop);
     free(s);
 }
 
 int service_run(struct config *config) {
     static struct service *s; /* stays reachable when the start fails and the process ends */
-    s = calloc(1, sizeof *s);
-    NEED_MEMORY(s != NULL);
+    NEED_MEMORY((s = calloc(1, sizeof *s)) != NULL);
     s->config = config;
     list_init(&s->generations);
     s->now = generation_new(s, config);

@@ -118,9 +118,8 @@ static int prepare_worker(struct service *s, size_t index, int *shared) {
 int service_open_doors(struct service *s) {
     int shared[256];
     s->worker_count = config_worker_count(s->config);
-    s->workers = calloc(s->worker_count, sizeof(struct worker *));
-    s->turns = calloc(s->worker_count, sizeof *s->turns);
-    NEED_MEMORY(s->workers != NULL && s->turns != NULL);
+    NEED_MEMORY((s->workers = calloc(s->worker_count, sizeof(struct worker *))) != NULL);
+    NEED_MEMORY((s->turns = calloc(s->worker_count, sizeof *s->turns)) != NULL);
     if (fit_connections(s) != 0 || init_natives(s) != 0) {
         return ERR_INVALID;
     }

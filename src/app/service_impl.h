@@ -47,6 +47,7 @@ struct service {
     uv_signal_t sigusr2;
     struct aws_endpoint endpoint;
     struct loop loop;
+    struct loop_duty memory; /* of memory: see base/memory.h */
     struct stream_hub hub;
     struct mailbox box;
     struct inherited inherited;

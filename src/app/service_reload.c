@@ -19,8 +19,8 @@
 /* ---- generations ---- */
 
 struct generation *generation_new(struct service *s, struct config *c) {
-    struct generation *g = calloc(1, sizeof *g);
-    NEED_MEMORY(g != NULL);
+    struct generation *g;
+    NEED_MEMORY((g = calloc(1, sizeof *g)) != NULL);
     g->service = s;
     g->config = c;
     g->number = ++s->last_number;
@@ -116,8 +116,7 @@ static void free_plans(struct service *s) {
 
 static void make_plans(struct service *s, const struct config *c,
                        struct config_errors *errors) {
-    s->plans = calloc(s->worker_count, sizeof(struct edition_plan *));
-    NEED_MEMORY(s->plans != NULL);
+    NEED_MEMORY((s->plans = calloc(s->worker_count, sizeof(struct edition_plan *))) != NULL);
     for (size_t i = 0; i < s->worker_count && errors->count == 0; i++) {
         s->plans[i] = edition_plan_new(c, s->last_number + 1, errors);
     }
@@ -127,6 +126,10 @@ static void make_plans(struct service *s, const struct config *c,
 }
 
 static struct config *load_next(struct service *s, struct config_errors *errors) {
+    if (!memory_keep_reserve()) { /* what it cannot do without may be more than there is */
+        config_errors_add(errors, (struct config_mark){0, 0}, "out of memory");
+        return NULL;
+    }
     struct config *c = config_load(s->config->file, errors);
     if (!c) {
         return NULL;

@@ -139,8 +139,8 @@ void service_on_signal(uv_signal_t *handle, int number) {
 
 void service_notice(void *arg, enum worker_notice notice, unsigned edition) {
     struct service *s = arg;
-    struct notice_mail *m = malloc(sizeof *m);
-    NEED_MEMORY(m != NULL);
+    struct notice_mail *m;
+    NEED_MEMORY((m = malloc(sizeof *m)) != NULL);
     m->notice = notice;
     m->edition = edition;
     mailbox_post(&s->box, &m->mail);

@@ -226,8 +226,7 @@ static void look(struct tables *t) {
         return;
     }
     buffer_reset(&t->body, 4096);
-    int error = buffer_printf(&t->body, "{\"TableName\":\"%s\"}", c->tables[t->at].name);
-    NEED_MEMORY(error == 0);
+    NEED_MEMORY(buffer_printf(&t->body, "{\"TableName\":\"%s\"}", c->tables[t->at].name) == 0);
     t->step = STEP_DESCRIBE;
     submit(t, OP_DESCRIBE_TABLE, buffer_slice(&t->body));
 }
@@ -255,9 +254,9 @@ static void open_upstream(struct tables *t, struct stream_hub *hub) {
 
 struct tables *tables_new(struct loop *l, struct stream_hub *hub,
                           const struct tables_options *options) {
-    struct tables *t = calloc(1, sizeof *t);
+    struct tables *t;
 
-    NEED_MEMORY(t != NULL);
+    NEED_MEMORY((t = calloc(1, sizeof *t)) != NULL);
     t->options = *options;
     t->loop = l;
     t->delay_ms = RETRY_FIRST_MS;

@@ -234,8 +234,7 @@ static void on_save(struct timer *t) {
     fill_job(u);
     if (u->job.count > 0) {
         u->job.running = 1;
-        int error = uv_queue_work(&u->loop->uv, &u->job.work, on_work, on_work_done);
-        NEED_MEMORY(error == 0);
+        NEED_MEMORY(uv_queue_work(&u->loop->uv, &u->job.work, on_work, on_work_done) == 0);
     }
 }
 
@@ -286,16 +285,16 @@ static void grow(struct usage *u, size_t count) {
 }
 
 static struct usage_mail *new_mail(size_t worker, enum usage_kind kind) {
-    struct usage_mail *m = calloc(1, sizeof *m);
-    NEED_MEMORY(m != NULL);
+    struct usage_mail *m;
+    NEED_MEMORY((m = calloc(1, sizeof *m)) != NULL);
     m->worker = (unsigned)worker;
     m->kind = kind;
     return m;
 }
 
 static void *array(size_t count, size_t size) {
-    void *memory = calloc(count + 1, size);
-    NEED_MEMORY(memory != NULL);
+    void *memory;
+    NEED_MEMORY((memory = calloc(count + 1, size)) != NULL);
     return memory;
 }
 
@@ -315,8 +314,7 @@ struct usage *usage_new(struct loop *l, const struct usage_options *options) {
     u->job.meters = array(RECORDS_AT_A_TIME, sizeof *u->job.meters);
     u->job.counts = array(RECORDS_AT_A_TIME, sizeof *u->job.counts);
     grow(u, options->access->meter_count);
-    int error = mailbox_init(&u->box, l, on_mail);
-    NEED_MEMORY(error == 0);
+    NEED_MEMORY(mailbox_init(&u->box, l, on_mail) == 0);
     timer_init(&u->tick, l, on_tick);
     timer_init(&u->save, l, on_save);
     read_file(u);

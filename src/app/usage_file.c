@@ -4,10 +4,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "model/item.h"
+#include "model/json_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -93,20 +93,16 @@ static int read_record(struct json_object *entry, struct usage_record *out) {
 }
 
 static int parse(struct file *f, struct slice text) {
-    struct json_tokener *t = json_tokener_new();
     struct json_object *list;
-    NEED_MEMORY(t != NULL);
-    json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    f->tree = json_tokener_parse_ex(t, text.ptr, (int)text.len);
-    json_tokener_free(t);
-    if (!f->tree || !json_object_is_type(f->tree, json_type_object) ||
+    int error;
+    NEED_MEMORY((error = json_tree_read(text, &f->tree)) != ERR_NOMEM);
+    if (error != 0 || !f->tree || !json_object_is_type(f->tree, json_type_object) ||
         !json_object_object_get_ex(f->tree, "quotas", &list) ||
         !json_object_is_type(list, json_type_array)) {
         return ERR_INVALID;
     }
     size_t count = json_object_array_length(list);
-    f->records = calloc(count + 1, sizeof *f->records);
-    NEED_MEMORY(f->records != NULL);
+    NEED_MEMORY((f->records = calloc(count + 1, sizeof *f->records)) != NULL);
     for (size_t i = 0; i < count; i++) {
         if (read_record(json_object_array_get_idx(list, i), &f->records[f->count]) != 0) {
             return ERR_INVALID;
@@ -288,8 +284,7 @@ static void add_to(struct usage_record *there, struct usage_record *ours) {
 
 static void merge(struct file *f, struct usage_record *records, size_t count) {
     size_t known = f->count;
-    f->records = realloc(f->records, (known + count + 1) * sizeof *f->records);
-    NEED_MEMORY(f->records != NULL);
+    f->records = memory_grow(f->records, (known + count + 1) * sizeof *f->records);
     qsort(f->records, known, sizeof *f->records, by_key);
     for (size_t i = 0; i < count; i++) {
         struct usage_record *there =

@@ -48,12 +48,11 @@ static int open_invoke(struct worker *w, char reason[256]) {
 
 struct worker *worker_new(const struct worker_setup *setup, const int *fds, char reason[256]) {
     size_t listeners = setup->plan->config->listen_count;
-    struct worker *w = calloc(1, sizeof *w);
-    NEED_MEMORY(w != NULL);
+    struct worker *w;
+    NEED_MEMORY((w = calloc(1, sizeof *w)) != NULL);
     w->setup = *setup;
     w->invoke_fd = -1;
-    w->fds = malloc(listeners * sizeof *w->fds);
-    NEED_MEMORY(w->fds != NULL);
+    NEED_MEMORY((w->fds = malloc(listeners * sizeof *w->fds)) != NULL);
     list_init(&w->editions);
     list_init(&w->functions);
     memcpy(w->fds, fds, listeners * sizeof *w->fds);
@@ -126,8 +125,8 @@ static void build_front(struct worker *w) {
         w->invoke = invoke_api_new(&w->loop, &w->hub, w->invoke_fd, &invoke);
         w->invoke_fd = -1;
     }
-    w->server = server_new(&w->loop, &w->hub, &server, &gateway_server_events, w->now->gateway);
-    NEED_MEMORY(w->server != NULL);
+    NEED_MEMORY((w->server = server_new(&w->loop, &w->hub, &server, &gateway_server_events,
+                                        w->now->gateway)) != NULL);
     for (size_t i = 0; i < c->listen_count; i++) {
         int error = server_listen_proxied(w->server, w->fds[i], plan->listen_tls[i],
                                           config_proxies(&c->listen[i]));
@@ -152,8 +151,7 @@ static void tear_down(struct worker *w) {
 
 static void *worker_main(void *arg) {
     struct worker *w = arg;
-    int error = log_thread_attach("worker");
-    NEED_MEMORY(error == 0);
+    NEED_MEMORY(log_thread_attach("worker") == 0);
     build_upstream(w);
     build_front(w);
     loop_run(&w->loop);

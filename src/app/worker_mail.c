@@ -133,8 +133,8 @@ void worker_on_mail(struct mailbox *box, struct mail *mail) {
 
 static void post(struct worker *w, enum worker_mail_kind kind,
                  struct credentials *credentials) {
-    struct worker_mail *m = calloc(1, sizeof *m);
-    NEED_MEMORY(m != NULL);
+    struct worker_mail *m;
+    NEED_MEMORY((m = calloc(1, sizeof *m)) != NULL);
     m->kind = kind;
     m->credentials = credentials;
     mailbox_post(&w->box, &m->mail);
@@ -145,16 +145,16 @@ void worker_set_credentials(struct worker *w, struct credentials *c) {
 }
 
 void worker_usage(struct worker *w, struct usage_mail *usage) {
-    struct worker_mail *m = calloc(1, sizeof *m);
-    NEED_MEMORY(m != NULL);
+    struct worker_mail *m;
+    NEED_MEMORY((m = calloc(1, sizeof *m)) != NULL);
     m->kind = MAIL_USAGE;
     m->usage = usage;
     mailbox_post(&w->box, &m->mail);
 }
 
 void worker_prepare(struct worker *w, struct edition_plan *plan) {
-    struct worker_mail *m = calloc(1, sizeof *m);
-    NEED_MEMORY(m != NULL);
+    struct worker_mail *m;
+    NEED_MEMORY((m = calloc(1, sizeof *m)) != NULL);
     m->kind = MAIL_PREPARE;
     m->plan = plan;
     mailbox_post(&w->box, &m->mail);
@@ -173,8 +173,8 @@ void worker_tick(struct worker *w) {
 }
 
 void worker_ask(struct worker *w, struct snapshot *snapshot, struct mailbox *reply_to) {
-    struct worker_mail *m = calloc(1, sizeof *m);
-    NEED_MEMORY(m != NULL);
+    struct worker_mail *m;
+    NEED_MEMORY((m = calloc(1, sizeof *m)) != NULL);
     m->kind = MAIL_ASK;
     m->snapshot = snapshot;
     m->reply_to = reply_to;

@@ -27,8 +27,8 @@ void worker_send_usage(struct worker *w) {
 
 void worker_last_usage(struct worker *w) {
     while (w->meters.dirty_count > 0) {
-        struct usage_mail *m = calloc(1, sizeof *m);
-        NEED_MEMORY(m != NULL);
+        struct usage_mail *m;
+        NEED_MEMORY((m = calloc(1, sizeof *m)) != NULL);
         m->worker = w->setup.index;
         m->kind = USAGE_LAST;
         send_counts(w, m);

@@ -28,8 +28,8 @@ static void free_place(struct json_object *value, void *place) {
 }
 
 static void set_place(struct json_object *value, struct config_mark at) {
-    struct yaml_place *place = malloc(sizeof *place);
-    NEED_MEMORY(place != NULL);
+    struct yaml_place *place;
+    NEED_MEMORY((place = malloc(sizeof *place)) != NULL);
     *place = (struct yaml_place){at, at};
     json_object_set_userdata(value, place, free_place);
 }
@@ -42,12 +42,15 @@ static struct json_object *walk_scalar(yaml_node_t *node) {
     if (plain && (slice_eq(s, SLICE("null")) || slice_eq(s, SLICE("~")))) {
         len = 0;
     }
-    return json_object_new_string_len(text, (int)len);
+    struct json_object *value;
+    NEED_MEMORY((value = json_object_new_string_len(text, (int)len)) != NULL);
+    return value;
 }
 
 static struct json_object *walk_sequence(struct yaml_walk *w, yaml_node_t *node,
                                          unsigned depth) {
-    struct json_object *list = json_object_new_array();
+    struct json_object *list;
+    NEED_MEMORY((list = json_object_new_array()) != NULL);
     for (yaml_node_item_t *item = node->data.sequence.items.start;
          item < node->data.sequence.items.top; item++) {
         struct json_object *value =
@@ -56,7 +59,7 @@ static struct json_object *walk_sequence(struct yaml_walk *w, yaml_node_t *node,
             json_object_put(list);
             return NULL;
         }
-        json_object_array_add(list, value);
+        NEED_MEMORY(json_object_array_add(list, value) == 0);
     }
     return list;
 }
@@ -85,13 +88,14 @@ static int walk_pair(struct yaml_walk *w, struct json_object *map, yaml_node_pai
         return ERR_INVALID;
     }
     ((struct yaml_place *)json_object_get_userdata(value))->key = at;
-    json_object_object_add(map, name, value);
+    NEED_MEMORY(json_object_object_add(map, name, value) == 0);
     return 0;
 }
 
 static struct json_object *walk_mapping(struct yaml_walk *w, yaml_node_t *node,
                                         unsigned depth) {
-    struct json_object *map = json_object_new_object();
+    struct json_object *map;
+    NEED_MEMORY((map = json_object_new_object()) != NULL);
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          pair < node->data.mapping.pairs.top; pair++) {
         if (walk_pair(w, map, pair, depth) != 0) {
@@ -132,6 +136,10 @@ static struct json_object *walk_node(struct yaml_walk *w, yaml_node_t *node, uns
 
 static void add_parser_error(const yaml_parser_t *p, struct config_errors *errors) {
     struct config_mark at = mark_of(p->problem_mark);
+    if (p->error == YAML_MEMORY_ERROR) {
+        config_errors_add(errors, (struct config_mark){0, 0}, "out of memory");
+        return;
+    }
     if (p->error == YAML_READER_ERROR) {
         config_errors_add(errors, (struct config_mark){0, 0}, "not readable as UTF-8 text: %s",
                           p->problem ? p->problem : "unknown");

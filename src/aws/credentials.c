@@ -36,8 +36,8 @@ struct credentials *credentials_new(struct slice access_key_id, struct slice sec
                  source);
         return NULL;
     }
-    struct credentials *c = malloc(sizeof(*c));
-    NEED_MEMORY(c != NULL);
+    struct credentials *c;
+    NEED_MEMORY((c = malloc(sizeof(*c))) != NULL);
     atomic_init(&c->refs, 1);
     c->access_key_id = slice_dup(access_key_id);
     c->secret_access_key = slice_dup(secret_access_key);
@@ -167,8 +167,8 @@ static void on_fetched(struct cred_fetch *f, struct credentials *fresh) {
 
 struct credentials_chain *credentials_chain_new(struct loop *l, struct stream_hub *hub,
                                                 const struct credentials_options *options) {
-    struct credentials_chain *c = calloc(1, sizeof(*c));
-    NEED_MEMORY(c != NULL);
+    struct credentials_chain *c;
+    NEED_MEMORY((c = calloc(1, sizeof(*c))) != NULL);
     c->loop = l;
     c->options = *options;
     c->region = slice_dup(slice_cstr(options->region));

@@ -29,8 +29,8 @@ struct reader { /* where a file's parser stands */
 };
 
 struct aws_profiles *aws_profiles_new(void) {
-    struct aws_profiles *p = calloc(1, sizeof(*p));
-    NEED_MEMORY(p != NULL);
+    struct aws_profiles *p;
+    NEED_MEMORY((p = calloc(1, sizeof(*p))) != NULL);
     return p;
 }
 
@@ -75,8 +75,7 @@ static struct entry *put(struct reader *r, struct slice parent, struct slice key
     char *above = dup_lower(parent);
     struct entry *e = find(r->profiles, r->file, r->section, above, name);
     if (!e) {
-        e = calloc(1, sizeof(*e));
-        NEED_MEMORY(e != NULL);
+        NEED_MEMORY((e = calloc(1, sizeof(*e))) != NULL);
         *e = (struct entry){.next = r->profiles->first,
                             .file = r->file,
                             .section = slice_dup(slice_cstr(r->section)),

@@ -62,8 +62,8 @@ struct sigv4_signer {
 
 struct sigv4_signer *sigv4_signer_new(const char *host, const char *region,
                                       const char *service) {
-    struct sigv4_signer *s = calloc(1, sizeof(*s));
-    NEED_MEMORY(s != NULL);
+    struct sigv4_signer *s;
+    NEED_MEMORY((s = calloc(1, sizeof(*s))) != NULL);
     s->host = slice_dup(slice_cstr(host));
     s->region = slice_dup(slice_cstr(region));
     s->service = slice_dup(slice_cstr(service));

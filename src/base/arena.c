@@ -37,6 +37,11 @@ void arena_init(struct arena *a, void *first, size_t first_len, size_t limit) {
     rewind_to_first(a);
 }
 
+void arena_init_needed(struct arena *a) {
+    arena_init(a, NULL, 0, SIZE_MAX);
+    a->needed = true;
+}
+
 void arena_reset(struct arena *a) {
     for (struct arena_chunk *chunk = a->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
@@ -58,6 +63,9 @@ void arena_fini(struct arena *a) {
 
 static struct arena_chunk *add_chunk(struct arena *a, size_t len) {
     struct arena_chunk *chunk = malloc(sizeof *chunk + len);
+    if (chunk == NULL && a->needed) {
+        NEED_MEMORY((chunk = malloc(sizeof *chunk + len)) != NULL);
+    }
     if (chunk) {
         chunk->next = a->chunks;
         chunk->len = len;

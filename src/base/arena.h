@@ -17,10 +17,13 @@ struct arena {
     size_t first_len;
     size_t total; /* bytes handed out */
     size_t limit; /* arena_alloc returns NULL beyond this */
+    bool needed;  /* never NULL: see base/memory.h */
 };
 
 /* `first` may be NULL with first_len 0. `limit` bounds the total in bytes. */
 void arena_init(struct arena *a, void *first, size_t first_len, size_t limit);
+/* For what the program cannot be without: nothing here returns NULL. */
+void arena_init_needed(struct arena *a);
 /* Frees every chunk but the first; the arena can be used again. */
 void arena_reset(struct arena *a);
 /* The end of an arena whose first chunk outlives it (on the stack): frees the rest and gives

@@ -86,8 +86,7 @@ void map_init(struct map *m, size_t buckets) {
     while (m->bucket_count < buckets) {
         m->bucket_count *= 2;
     }
-    m->buckets = calloc(m->bucket_count, sizeof(struct map_node *));
-    NEED_MEMORY(m->buckets != NULL);
+    NEED_MEMORY((m->buckets = calloc(m->bucket_count, sizeof(struct map_node *))) != NULL);
 }
 
 void map_fini(struct map *m) {

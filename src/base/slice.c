@@ -78,8 +78,8 @@ int slice_to_u64(struct slice s, uint64_t *out) {
 }
 
 char *slice_dup(struct slice s) {
-    char *copy = malloc(s.len + 1);
-    NEED_MEMORY(copy != NULL);
+    char *copy;
+    NEED_MEMORY((copy = malloc(s.len + 1)) != NULL);
     if (s.len) {
         memcpy(copy, s.ptr, s.len);
     }

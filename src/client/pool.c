@@ -190,8 +190,8 @@ struct pool *pool_new(struct loop *l, struct stream_hub *hub,
                       const struct pool_options *options) {
     ASSERT(options->host[0] != 0 && options->pipeline_depth > 0);
     ASSERT(options->max_connections > 0 && options->connecting_max > 0);
-    struct pool *p = calloc(1, sizeof *p);
-    NEED_MEMORY(p != NULL);
+    struct pool *p;
+    NEED_MEMORY((p = calloc(1, sizeof *p)) != NULL);
     p->loop = l;
     p->hub = hub;
     p->options = *options;

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 
 void backoff_init(struct backoff *b, size_t capacity) {
-    b->heap = malloc(capacity * sizeof *b->heap);
-    NEED_MEMORY(b->heap);
+    NEED_MEMORY((b->heap = malloc(capacity * sizeof *b->heap)) != NULL);
     b->count = 0;
     b->capacity = capacity;
 }

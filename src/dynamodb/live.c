@@ -96,8 +96,8 @@ static void live_free(struct dynamodb_port *port) {
 struct dynamodb *dynamodb_new(struct loop *loop, struct pool *pool, struct sigv4_signer *signer,
                               const struct model_table *tables, size_t table_count,
                               const struct dynamodb_options *options) {
-    struct live *l = calloc(1, sizeof *l);
-    NEED_MEMORY(l);
+    struct live *l;
+    NEED_MEMORY((l = calloc(1, sizeof *l)) != NULL);
     l->port = (struct dynamodb_port){
         .now_ns = live_now_ns,
         .wall_s = live_wall_s,

@@ -50,9 +50,9 @@ const struct dynamodb_options dynamodb_options_default = {
 };
 
 static void table_add(struct dynamodb *d, const struct model_table *schema) {
-    struct table *t = malloc(sizeof *t);
-    d->tables = realloc(d->tables, (d->table_count + 1) * sizeof *d->tables);
-    NEED_MEMORY(t && d->tables);
+    struct table *t;
+    NEED_MEMORY((t = malloc(sizeof *t)) != NULL);
+    d->tables = memory_grow(d->tables, (d->table_count + 1) * sizeof *d->tables);
     table_init(t, schema);
     d->tables[d->table_count++] = t;
     map_insert(&d->by_name, &t->node, t->name);
@@ -97,8 +97,8 @@ void dynamodb_keep_tables(struct dynamodb *d, const struct model_table *tables, 
 
 struct dynamodb *pipeline_new(struct dynamodb_port *port, const struct model_table *tables,
                               size_t table_count, const struct dynamodb_options *options) {
-    struct dynamodb *d = calloc(1, sizeof *d);
-    NEED_MEMORY(d);
+    struct dynamodb *d;
+    NEED_MEMORY((d = calloc(1, sizeof *d)) != NULL);
     d->port = port;
     d->options = *options;
     if (d->options.batch_items > COALESCER_OPS_MAX || d->options.batch_items == 0) {

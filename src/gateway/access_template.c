@@ -411,8 +411,8 @@ struct access_template *access_template_new(struct slice text, char reason[240])
     if (check_text(text, reason) != 0) {
         return NULL;
     }
-    struct access_template *t = calloc(1, sizeof *t + text.len);
-    ASSERT(t != NULL);
+    struct access_template *t;
+    NEED_MEMORY((t = calloc(1, sizeof *t + text.len)) != NULL);
     memcpy(t->text, text.ptr, text.len);
     if (compile(t, slice_of(t->text, text.len), reason) != 0) {
         access_template_free(t);

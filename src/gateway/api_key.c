@@ -26,8 +26,8 @@ static uint32_t row_of(const struct api_key_ring *r,
 
 static uint32_t widest_row(const struct api_key_ring *r, size_t count) {
     uint32_t widest = 1;
-    uint32_t *lens = calloc((size_t)r->mask + 1, sizeof *lens);
-    NEED_MEMORY(lens != NULL);
+    uint32_t *lens;
+    NEED_MEMORY((lens = calloc((size_t)r->mask + 1, sizeof *lens)) != NULL);
     for (size_t i = 0; i < count; i++) {
         uint32_t len = ++lens[row_of(r, r->keys[i].digest)];
         widest = len > widest ? len : widest;
@@ -46,9 +46,10 @@ static void place(struct api_key_ring *r, uint32_t key) {
 
 struct api_key_ring *api_key_ring_new(const struct api_key *keys, size_t count,
                                       api_key_hash_fn hash) {
-    struct api_key_ring *r = calloc(1, sizeof *r);
+    struct api_key_ring *r;
     uint32_t rows = 1;
-    ASSERT(r != NULL && count < UINT32_MAX / 2);
+    NEED_MEMORY((r = calloc(1, sizeof *r)) != NULL);
+    ASSERT(count < UINT32_MAX / 2);
     while (rows < count * 2) {
         rows *= 2;
     }
@@ -57,8 +58,7 @@ struct api_key_ring *api_key_ring_new(const struct api_key *keys, size_t count,
     r->hash = hash;
     r->mask = rows - 1;
     r->width = widest_row(r, count);
-    r->rows = malloc((size_t)rows * r->width * sizeof *r->rows);
-    NEED_MEMORY(r->rows != NULL);
+    NEED_MEMORY((r->rows = malloc((size_t)rows * r->width * sizeof *r->rows)) != NULL);
     memset(r->rows, 0xff, (size_t)rows * r->width * sizeof *r->rows);
     for (size_t i = 0; i < count; i++) {
         place(r, (uint32_t)i);

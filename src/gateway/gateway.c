@@ -59,8 +59,8 @@ static uint8_t next_generation(void) {
 
 struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
                             const struct gateway_options *options) {
-    struct gateway *g = calloc(1, sizeof(*g));
-    NEED_MEMORY(g != NULL);
+    struct gateway *g;
+    NEED_MEMORY((g = calloc(1, sizeof(*g))) != NULL);
     g->loop = l;
     g->lambda = lambda;
     rng_seed_random(&g->rng);
@@ -70,11 +70,10 @@ struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
     if (slice_eq(g->stage, SLICE("$default"))) {
         g->stage = SLICE_EMPTY;
     }
-    int error = buffer_reserve(&g->line, ACCESS_LINE_MAX);
-    NEED_MEMORY(error == 0);
+    NEED_MEMORY(buffer_reserve(&g->line, ACCESS_LINE_MAX) == 0);
     g->route_count = gateway_routes_count(options->routes);
-    g->route_counts = calloc(g->route_count + 1, sizeof(*g->route_counts));
-    NEED_MEMORY(g->route_counts != NULL);
+    NEED_MEMORY((g->route_counts = calloc(g->route_count + 1, sizeof(*g->route_counts))) !=
+                NULL);
     return g;
 }
 

@@ -12,9 +12,8 @@ void meters_grow(struct meters *m, size_t count) {
     if (count <= m->count) {
         return;
     }
-    m->items = realloc(m->items, count * sizeof *m->items);
-    m->dirty = realloc(m->dirty, count * sizeof *m->dirty);
-    NEED_MEMORY(m->items != NULL && m->dirty != NULL);
+    m->items = memory_grow(m->items, count * sizeof *m->items);
+    m->dirty = memory_grow(m->dirty, count * sizeof *m->dirty);
     memset(m->items + m->count, 0, (count - m->count) * sizeof *m->items);
     m->count = count;
 }

@@ -53,8 +53,8 @@ struct gateway_routes {
 /* ---- building ---- */
 
 static void *allocate(size_t len) {
-    void *memory = calloc(1, len);
-    NEED_MEMORY(memory != NULL);
+    void *memory;
+    NEED_MEMORY((memory = calloc(1, len)) != NULL);
     return memory;
 }
 
@@ -129,8 +129,7 @@ static struct node *add_literal(struct node *n, struct slice literal) {
         return found;
     }
     size_t at = literal_position(n, literal);
-    n->literals = realloc(n->literals, (n->literal_count + 1) * sizeof(*n->literals));
-    NEED_MEMORY(n->literals != NULL);
+    n->literals = memory_grow(n->literals, (n->literal_count + 1) * sizeof(*n->literals));
     memmove(n->literals + at + 1, n->literals + at,
             (n->literal_count - at) * sizeof(*n->literals));
     n->literal_count++;
@@ -335,8 +334,7 @@ int gateway_routes_add(struct gateway_routes *r, struct slice route_key, void *t
         route_free(route); /* nodes made on the way stay: they match nothing */
         return error;
     }
-    r->keys = realloc(r->keys, (r->count + 1) * sizeof(*r->keys));
-    NEED_MEMORY(r->keys != NULL);
+    r->keys = memory_grow(r->keys, (r->count + 1) * sizeof(*r->keys));
     r->keys[r->count++] = route->key;
     return 0;
 }

@@ -28,8 +28,8 @@ static void make_key(void) {
 }
 
 static struct scratch *scratch_new(void) {
-    struct scratch *s = calloc(1, sizeof *s);
-    NEED_MEMORY(s != NULL);
+    struct scratch *s;
+    NEED_MEMORY((s = calloc(1, sizeof *s)) != NULL);
     rng_seed_random(&s->rng);
     /* The key is there for its destructor alone. */
     ASSERT(pthread_once(&key_once, make_key) == 0);

@@ -4,10 +4,7 @@
 #include "lambda/invoke_impl.h"
 
 #include "base/error.h"
-
-#include <json.h>
-
-#define DEPTH 512
+#include "model/json_tree.h"
 
 static struct slice copy(struct arena *a, struct json_object *text) {
     return arena_copy(
@@ -107,12 +104,10 @@ static void read_plain(struct slice json, struct server_request *r, struct lambd
 }
 
 int event_read(struct slice json, struct server_request *r, struct lambda_event *e) {
-    struct json_tokener *t = json_tokener_new_ex(DEPTH);
-    if (t == NULL) {
+    struct json_object *event;
+    if (json_tree_read(json, &event) == ERR_NOMEM) {
         return ERR_NOMEM;
     }
-    struct json_object *event = json_tokener_parse_ex(t, json.ptr, (int)json.len);
-    json_tokener_free(t);
     struct json_object *context = member(event, "requestContext", json_type_object);
     struct json_object *http = member(context, "http", json_type_object);
     struct json_object *method =

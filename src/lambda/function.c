@@ -292,17 +292,15 @@ static const char *const *own_texts(struct function *f, const char *const *texts
         count++;
     }
     const char **copy = arena_zalloc(&f->texts, (count + 1) * sizeof(*copy));
-    NEED_MEMORY(copy != NULL);
     for (size_t i = 0; i < count; i++) {
         copy[i] = own_text(f, texts[i]);
-        NEED_MEMORY(copy[i] != NULL);
     }
     return copy;
 }
 
 /* A configuration that is replaced goes before the function does. */
 static void own_options(struct function *f, const struct function_options *options) {
-    arena_init(&f->texts, NULL, 0, SIZE_MAX);
+    arena_init_needed(&f->texts);
     f->options = *options;
     fill_in_defaults(&f->options);
     f->options.name = own_text(f, f->options.name);
@@ -315,8 +313,8 @@ static void own_options(struct function *f, const struct function_options *optio
 
 struct function *function_new(struct loop *l, struct stream_hub *hub,
                               const struct function_options *options, char reason[160]) {
-    struct function *f = calloc(1, sizeof(*f));
-    NEED_MEMORY(f != NULL);
+    struct function *f;
+    NEED_MEMORY((f = calloc(1, sizeof(*f))) != NULL);
     f->loop = l;
     own_options(f, options);
     rng_seed_random(&f->rng);
@@ -325,8 +323,7 @@ struct function *function_new(struct loop *l, struct stream_hub *hub,
     deadline_queue_init(&f->running, l, f->options.timeout_ms, on_run_over, f);
     deadline_queue_init(&f->inits, l, f->options.init_timeout_ms, on_init_over, f);
     timer_init(&f->backoff, l, on_backoff_over);
-    f->slots = calloc(f->options.processes, sizeof(*f->slots));
-    NEED_MEMORY(f->slots != NULL);
+    NEED_MEMORY((f->slots = calloc(f->options.processes, sizeof(*f->slots))) != NULL);
     int error = 0;
     for (size_t k = 0; k < f->options.processes; k++) {
         int failed = function_slot_init(&f->slots[k], f, hub, reason);

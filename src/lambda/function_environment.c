@@ -57,17 +57,15 @@ static void add(struct list_of_text *l, const char *assignment) {
     if (has(l, assignment)) {
         return;
     }
-    l->items = realloc(l->items, (l->count + 2) * sizeof(*l->items));
-    NEED_MEMORY(l->items != NULL);
+    l->items = memory_grow(l->items, (l->count + 2) * sizeof(*l->items));
     l->items[l->count++] = slice_dup(slice_cstr(assignment));
     l->items[l->count] = NULL;
 }
 
 static void add_value(struct list_of_text *l, const char *name, const char *value) {
     struct buffer b = {0};
-    int error = buffer_printf(&b, "%s=%s", name, value);
-    error = error ? error : buffer_append(&b, "", 1);
-    NEED_MEMORY(error == 0);
+    NEED_MEMORY(buffer_printf(&b, "%s=%s", name, value) == 0);
+    NEED_MEMORY(buffer_append(&b, "", 1) == 0);
     add(l, buffer_begin(&b));
     buffer_fini(&b);
 }

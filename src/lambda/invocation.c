@@ -14,8 +14,8 @@ static const struct state_def invocation_states[] = {
 
 struct lambda *lambda_new(struct loop *l, struct dynamodb *db,
                           const struct lambda_options *options) {
-    struct lambda *lambda = calloc(1, sizeof(*lambda));
-    NEED_MEMORY(lambda != NULL);
+    struct lambda *lambda;
+    NEED_MEMORY((lambda = calloc(1, sizeof(*lambda))) != NULL);
     lambda->loop = l;
     lambda->db = db;
     lambda->options = *options;

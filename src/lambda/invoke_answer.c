@@ -172,8 +172,8 @@ static bool write_message(struct invoke_call *ic, struct slice type, struct slic
     struct invoke_api *a = ic->api;
     buffer_reset(&a->scratch, SCRATCH_KEEP);
     int error = event_stream_append(&a->scratch, a->options.crc, type, content_type, payload);
-    ASSERT(error == 0);
-    return server_write(ic->request, buffer_slice(&a->scratch));
+    ic->broken |= error != 0;
+    return ic->broken || server_write(ic->request, buffer_slice(&a->scratch));
 }
 
 static void begin(struct invoke_call *ic) {
@@ -195,7 +195,8 @@ bool invoke_answer_part(struct invoke_call *ic, struct slice bytes) {
     return write_message(ic, SLICE("PayloadChunk"), SLICE("application/octet-stream"), bytes);
 }
 
-/* {"ErrorCode":...,"ErrorDetails":...,"LogResult":...}: those that there are. */
+/* {"ErrorCode":...,"ErrorDetails":...,"LogResult":...}: those that there are. Without memory
+ * for them the answer breaks off. */
 static void answer_end(struct invoke_call *ic, const struct function_result *r) {
     struct buffer body = {0};
     struct buffer failure = {0};
@@ -217,10 +218,14 @@ static void answer_end(struct invoke_call *ic, const struct function_result *r) 
                                       r->outcome != FUNCTION_OK ? "," : "", tail);
     }
     error = error ? error : buffer_append_slice(&body, SLICE("}"));
-    NEED_MEMORY(error == 0);
+    ic->broken |= error != 0;
     (void)write_message(ic, SLICE("InvokeComplete"), SLICE("application/json"),
                         buffer_slice(&body));
-    server_end(ic->request);
+    if (ic->broken) {
+        server_abort(ic->request, "no_memory");
+    } else {
+        server_end(ic->request);
+    }
     buffer_fini(&body);
     buffer_fini(&failure);
     free(tail);

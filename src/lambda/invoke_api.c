@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "http/url.h"
+#include "model/json_tree.h"
 #include "server/parts.h"
 
-#include <json.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,7 +18,6 @@
 #define PAYLOAD_MAX       6291456 /* of a request; its response may be FUNCTION_PAYLOAD_MAX */
 #define EVENT_PAYLOAD_MAX 1048576
 #define BODY_MAX          (8u << 20) /* what is read, to be refused in the API's own words */
-#define JSON_DEPTH        512
 #define QUERY_MAX         8
 
 enum invoke_type { INVOKE_REQUEST_RESPONSE, INVOKE_EVENT, INVOKE_DRY_RUN, INVOKE_INVALID };
@@ -31,27 +30,6 @@ static enum invoke_type read_type(const struct server_request *r) {
     return slice_eq(type, SLICE("Event"))    ? INVOKE_EVENT
            : slice_eq(type, SLICE("DryRun")) ? INVOKE_DRY_RUN
                                              : INVOKE_INVALID;
-}
-
-static bool is_json(struct slice body) {
-    struct json_tokener *t = json_tokener_new_ex(JSON_DEPTH);
-    if (t == NULL) {
-        return false;
-    }
-    struct json_object *value = json_tokener_parse_ex(t, body.ptr, (int)body.len);
-    bool whole = json_tokener_get_error(t) == json_tokener_success;
-    size_t end = json_tokener_get_parse_end(t);
-    if (json_tokener_get_error(t) == json_tokener_continue) { /* a bare number may go on */
-        value = json_tokener_parse_ex(t, "", 1);
-        whole = json_tokener_get_error(t) == json_tokener_success;
-        end = body.len;
-    }
-    while (whole && end < body.len) {
-        whole = memchr(" \t\r\n", body.ptr[end++], 4) != NULL;
-    }
-    json_object_put(value);
-    json_tokener_free(t);
-    return whole;
 }
 
 /* What a path asks for. */
@@ -137,32 +115,43 @@ static void refuse_unknown(const struct invoke_api *a, struct server_request *r,
     invoke_refuse(r, 404, "ResourceNotFoundException", text);
 }
 
-/* X-Amz-Client-Context as one line of JSON, in the request's arena. 0 or ERR_INVALID. */
+/* Without the white space between its tokens, so that it is one line. */
+static size_t compact_json(char *text, size_t len) {
+    bool inside = false; /* of a string */
+    size_t kept = 0;
+    for (size_t k = 0; k < len; k++) {
+        if (inside && text[k] == '\\') {
+            text[kept++] = text[k++];
+        } else if (text[k] == '"') {
+            inside = !inside;
+        } else if (!inside && strchr(" \t\r\n", text[k]) != NULL) {
+            continue;
+        }
+        text[kept++] = text[k];
+    }
+    return kept;
+}
+
+/* X-Amz-Client-Context as one line of JSON, in the request's arena. 0, ERR_INVALID, ERR_NOMEM.
+ */
 static int read_context(struct server_request *r, struct slice *out) {
     struct slice text = http_header_value(&r->http.headers, SLICE("X-Amz-Client-Context"));
+    size_t len;
     *out = SLICE_EMPTY;
     if (text.len == 0) {
         return 0;
     }
-    char *bytes = arena_alloc(&r->arena, BASE64_DECODED_MAX(text.len) + 1);
-    size_t len;
-    if (bytes == NULL || text.len > INVOKE_CONTEXT_MAX ||
+    char *bytes = arena_alloc(&r->arena, BASE64_DECODED_MAX(text.len));
+    if (bytes == NULL) {
+        return ERR_NOMEM;
+    }
+    if (text.len > INVOKE_CONTEXT_MAX ||
         base64_decode(text, (unsigned char *)bytes, &len) != 0 ||
-        !is_json(slice_of(bytes, len))) {
+        json_tree_check(slice_of(bytes, len)) != 0) {
         return ERR_INVALID;
     }
-    bytes[len] = '\0';
-    struct json_object *tree = json_tokener_parse(bytes);
-    bool object = json_object_is_type(tree, json_type_object);
-    if (object) {
-        *out = arena_copy(&r->arena,
-                          slice_cstr(json_object_to_json_string_ext(
-                              tree, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)));
-    }
-    json_object_put(tree);
-    return object && out->len > 0 && out->len <= BASE64_DECODED_MAX(INVOKE_CONTEXT_MAX)
-               ? 0
-               : ERR_INVALID;
+    *out = slice_of(bytes, compact_json(bytes, len));
+    return out->ptr[0] == '{' ? 0 : ERR_INVALID;
 }
 
 static void dispatch(struct invoke_api *a, struct server_request *r,
@@ -171,15 +160,18 @@ static void dispatch(struct invoke_api *a, struct server_request *r,
     size_t limit = type == INVOKE_EVENT ? EVENT_PAYLOAD_MAX : PAYLOAD_MAX;
     char text[128];
     struct slice context;
+    int error;
     if (r->http.body.len > limit) {
         (void)snprintf(
             text, sizeof text,
             "Request must be smaller than %zu bytes for the InvokeFunction operation", limit);
         invoke_refuse(r, 413, "RequestTooLargeException", text);
-    } else if (r->http.body.len > 0 && !is_json(r->http.body)) {
+    } else if (r->http.body.len > 0 && json_tree_check(r->http.body) != 0) {
         invoke_refuse(r, 400, "InvalidRequestContentException",
                       "Could not parse request body into json");
-    } else if (read_context(r, &context) != 0) {
+    } else if ((error = read_context(r, &context)) == ERR_NOMEM) {
+        invoke_refuse(r, 500, "ServiceException", "Service exception");
+    } else if (error != 0) {
         invoke_refuse(r, 400, "InvalidRequestContentException",
                       "Client context must be a valid Base64-encoded JSON object.");
     } else if (type == INVOKE_DRY_RUN) {
@@ -240,9 +232,9 @@ static const struct server_events invoke_events = {
 
 struct invoke_api *invoke_api_new(struct loop *l, struct stream_hub *hub, int fd,
                                   const struct invoke_options *options) {
-    struct invoke_api *a = calloc(1, sizeof *a);
+    struct invoke_api *a;
     struct server_options server = server_options_default;
-    NEED_MEMORY(a != NULL);
+    NEED_MEMORY((a = calloc(1, sizeof *a)) != NULL);
     a->loop = l;
     a->options = *options;
     a->options.region = options->region ? options->region : "us-east-1";
@@ -252,8 +244,7 @@ struct invoke_api *invoke_api_new(struct loop *l, struct stream_hub *hub, int fd
                         invoke_on_retry, a);
     server.connections = 1024;
     server.http.body_bytes = BODY_MAX;
-    a->server = server_new(l, hub, &server, &invoke_events, a);
-    NEED_MEMORY(a->server != NULL);
+    NEED_MEMORY((a->server = server_new(l, hub, &server, &invoke_events, a)) != NULL);
     int error = server_listen(a->server, fd, NULL);
     NEED_MEMORY(error == 0); /* a listening descriptor can always be watched */
     return a;

@@ -23,6 +23,7 @@ struct invoke_call {
     bool event;
     bool streams; /* InvokeWithResponseStream */
     bool begun;   /* ... and its head has gone out */
+    bool broken;  /* ... and memory was out for a part */
     char request_id[37];
     char context[BASE64_DECODED_MAX(INVOKE_CONTEXT_MAX)];
     char payload[];

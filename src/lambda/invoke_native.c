@@ -88,8 +88,8 @@ int invoke_native(struct invoke_call *ic) {
     if (lambda_busy(lambda, handler)) {
         return ERR_BUSY;
     }
-    struct native_request *n = calloc(1, sizeof *n);
-    NEED_MEMORY(n != NULL);
+    struct native_request *n;
+    NEED_MEMORY((n = calloc(1, sizeof *n)) != NULL);
     n->call = ic;
     n->event.on_answer = on_answer;
     arena_init(&n->request.arena, NULL, 0, REQUEST_BYTES);

@@ -115,8 +115,8 @@ int native_open(const char *path, const char *name, struct native **out,
         dlclose(library);
         return error;
     }
-    struct native *n = calloc(1, sizeof(*n));
-    NEED_MEMORY(n != NULL);
+    struct native *n;
+    NEED_MEMORY((n = calloc(1, sizeof(*n))) != NULL);
     n->owners = 1;
     n->library = library;
     n->handler = handler;

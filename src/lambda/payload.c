@@ -3,11 +3,8 @@
 #include "base/error.h"
 #include "base/hex.h"
 #include "http/message.h"
+#include "model/json_tree.h"
 
-#include <json.h>
-#include <stdlib.h>
-
-#define PAYLOAD_DEPTH  512
 #define PRELUDE_NULS   8
 #define STREAM_PRELUDE "application/vnd.awslambda.http-integration-response"
 
@@ -54,15 +51,19 @@ static const char *add_field(struct reading *r, struct penstock_slice name,
         return "too_many_headers";
     }
     struct penstock_slice text;
+    char digits[JSON_TREE_INT_TEXT];
     switch (json_object_get_type(value)) {
     case json_type_string:
         text = string_copy(r->arena, value);
         break;
     case json_type_boolean:
+        text = json_object_get_boolean(value) ? (struct penstock_slice){"true", 4}
+                                              : (struct penstock_slice){"false", 5};
+        break;
     case json_type_int:
     case json_type_double: {
-        const char *words = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN);
-        text = text_copy(r->arena, words, strlen(words));
+        struct slice number = json_tree_number(value, digits);
+        text = text_copy(r->arena, number.ptr, number.len);
         break;
     }
     case json_type_null:
@@ -249,36 +250,15 @@ static struct slice trim(struct slice s) {
     return s;
 }
 
-static bool parse(struct slice text, struct json_object **tree) {
-    if (text.len > INT32_MAX) {
-        return false;
-    }
-    struct json_tokener *t = json_tokener_new_ex(PAYLOAD_DEPTH);
-    if (t == NULL) {
-        return false;
-    }
-    json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    *tree = json_tokener_parse_ex(t, text.ptr ? text.ptr : "", (int)text.len);
-    /* A bare number only ends with the text: a NUL says so. */
-    if (json_tokener_get_error(t) == json_tokener_continue) {
-        *tree = json_tokener_parse_ex(t, "", 1);
-    }
-    /* json-c says success when memory is out, too: then there is no tree of what is not null.
-     */
-    bool good = json_tokener_get_error(t) == json_tokener_success &&
-                (*tree != NULL || slice_eq(text, SLICE("null")));
-    json_tokener_free(t);
-    return good;
-}
-
 const char *payload_read(unsigned format, struct slice text, struct arena *a,
                          struct penstock_response *out) {
     struct json_object *tree = NULL;
     const char *wrong;
     text = trim(text);
     *out = (struct penstock_response){.status = 200};
-    if (!parse(text, &tree)) {
-        return "response_not_json";
+    int error = json_tree_read(text, &tree);
+    if (error != 0) {
+        return error == ERR_NOMEM ? "no_memory" : "response_not_json";
     }
     bool object = json_object_is_type(tree, json_type_object);
     if (format == 2 && !(object && json_object_object_get_ex(tree, "statusCode", NULL))) {
@@ -318,7 +298,7 @@ const char *payload_read_streamed(struct slice content_type, struct slice bytes,
     }
     struct json_object *tree = NULL;
     *out = (struct penstock_response){.status = 200};
-    if (!parse(slice_of(bytes.ptr, prelude - PRELUDE_NULS), &tree) ||
+    if (json_tree_read(slice_of(bytes.ptr, prelude - PRELUDE_NULS), &tree) != 0 ||
         !json_object_is_type(tree, json_type_object)) {
         json_object_put(tree);
         return "bad_stream_prelude";

@@ -64,8 +64,8 @@ int function_slot_init(struct function_slot *s, struct function *f, struct strea
     list_init(&s->parked);
     list_init(&s->calls);
     struct server_options options = api_options(f);
-    s->server = server_new(f->loop, hub, &options, &runtime_api_events, s);
-    NEED_MEMORY(s->server != NULL);
+    NEED_MEMORY((s->server = server_new(f->loop, hub, &options, &runtime_api_events, s)) !=
+                NULL);
     s->server_open = true;
     int fd = open_port(&s->port);
     if (fd < 0) {

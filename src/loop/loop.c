@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "loop/memory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -88,6 +89,7 @@ static void on_stopper(uv_async_t *handle) {
 }
 
 int loop_init(struct loop *l) {
+    loop_memory_init();
     memset(l, 0, offsetof(struct loop, read_buffer));
     l->read_buffer_busy = 0;
     for (enum loop_rank rank = 0; rank < LOOP_RANKS; rank++) {

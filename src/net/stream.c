@@ -78,8 +78,7 @@ void stream_hub_init(struct stream_hub *hub, struct loop *l) {
     list_init(&hub->dirty);
     list_init(&hub->pending);
     list_init(&hub->open);
-    hub->wake = malloc(sizeof(*hub->wake));
-    NEED_MEMORY(hub->wake != NULL);
+    NEED_MEMORY((hub->wake = malloc(sizeof(*hub->wake))) != NULL);
     uv_idle_init(&l->uv, hub->wake);
     hub->wake->data = hub;
     hub->flush.run = stream_flush_duty;

@@ -162,11 +162,8 @@ int server_listen(struct server *s, int fd, struct tls_context *tls) {
 
 int server_listen_proxied(struct server *s, int fd, struct tls_context *tls,
                           const struct net_ranges *proxies) {
-    struct server_listener *l = calloc(1, sizeof(*l));
-    if (l == NULL) {
-        close(fd);
-        return ERR_NOMEM;
-    }
+    struct server_listener *l;
+    NEED_MEMORY((l = calloc(1, sizeof(*l))) != NULL);
     l->server = s;
     l->tls = tls;
     l->proxies = proxies;

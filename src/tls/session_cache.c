@@ -23,8 +23,9 @@ struct tls_session_cache {
 };
 
 struct tls_session_cache *tls_session_cache_new(size_t peers) {
-    struct tls_session_cache *c = calloc(1, sizeof(*c));
-    NEED_MEMORY(c != NULL && peers > 0);
+    struct tls_session_cache *c;
+    ASSERT(peers > 0);
+    NEED_MEMORY((c = calloc(1, sizeof(*c))) != NULL);
     map_init(&c->entries, peers);
     list_init(&c->recent);
     c->peers = peers;

@@ -34,6 +34,7 @@ ROOT = HERE.parents[1]
 KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "eu-west-1"}
 START, SERVE, DRAIN = range(3)
 PHASES = ["start", "serve", "drain"]
+RELOADED = 299
 TIMEOUT = 10  # seconds for what should take milliseconds: slower is a hang
 
 
@@ -171,6 +172,8 @@ def scenario(run):
             "POST", invocations, event, "X-Amz-Invocation-Type: Event\r\n"))]),
         ("tls", [201], lambda: [ask(p["https"], message("POST", "/music", song(9)), run.tls)]),
         ("metrics", [200], lambda: [ask(p["admin"], message("GET", "/metrics"))]),
+        ("reload", [RELOADED], lambda: [run.reload()]),
+        ("put after it", [201], lambda: [ask(http, message("POST", "/music", song(1)))]),
     ]
 
 
@@ -198,6 +201,7 @@ class Run:
         if record:
             self.env["TORTURE_RECORD"] = str(record)
         self.log_file = self.folder / "log"
+        self.reloads = 0
 
     def log(self):
         return self.log_file.read_text(errors="replace")
@@ -230,6 +234,25 @@ class Run:
                 return True
             time.sleep(0.01)
         raise Broken("never ready")
+
+    def reload(self):
+        """By SIGHUP, with one route more; RELOADED, or 503 when it was refused."""
+        with open(self.folder / "penstock.yaml", "a") as f:
+            self.reloads += 1
+            f.write(f"  - {{route: 'GET /more{self.reloads}', get_item: {{table: Music}}}}\n")
+        seen = len(self.log())
+        self.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + TIMEOUT
+        while time.monotonic() < end and not self.ended():
+            news = self.log()[seen:]
+            if '"event":"reloaded"' in news:
+                return RELOADED
+            if '"event":"reload_refused"' in news:
+                return 503
+            time.sleep(0.005)
+        if self.ended():
+            return 0
+        raise Broken("a reload without an end")
 
     def serve(self, strict):
         """strict: what is answered must be right, at the second try where a failed connection
