@@ -92,9 +92,14 @@ static void print_counts(const struct load_stats *s) {
     }
 }
 
+/* Costs are those of the time that was measured: what was answered later is not in them. */
+double load_report_measured(const struct load_result *result) {
+    return result->stats.answered_in_time ? (double)result->stats.answered_in_time : 1;
+}
+
 static void print_costs(const struct load_report *r) {
     const struct load_result *result = r->result;
-    double answered = result->stats.answered ? (double)result->stats.answered : 1;
+    double answered = load_report_measured(result);
     if (result->has_service) {
         printf("  service    %12.2f us CPU per request, %.1f MB at most (%u process%s)\n",
                (double)result->service.cpu_ns / 1e3 / answered,

@@ -30,6 +30,9 @@ struct load_curve_point {
 };
 size_t load_report_curve(const struct histogram *h, struct load_curve_point *out);
 
+/* The requests that costs are divided by; 1 at least. */
+double load_report_measured(const struct load_result *result);
+
 void load_report_print(const struct load_report *r);
 /* Writes the file: 0, or an error with errno set. */
 MUST_CHECK int load_report_json(const struct load_report *r, const char *file);

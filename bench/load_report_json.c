@@ -74,7 +74,7 @@ static void put_counts(FILE *f, const struct load_report *r) {
 
 static void put_costs(FILE *f, const struct load_report *r) {
     const struct load_result *result = r->result;
-    double answered = result->stats.answered ? (double)result->stats.answered : 1;
+    double answered = load_report_measured(result);
     fprintf(f,
             "\"tool_cost\":{\"cpu_us_per_request\":%.3f,\"busiest_thread\":%.3f,"
             "\"peak_bytes\":%" PRIu64 ",\"bottleneck\":%s},",

@@ -373,7 +373,8 @@ void sink_protocol_answer(struct sink_protocol *p, const struct http_request *re
     sink_count(&p->counters.requests, 1);
     sink_count(&p->counters.bytes_in, request->body.len);
     if (request->method != HTTP_POST_) {
-        answer_ok(&c, SLICE("penstock-sink: it stores nothing\n"));
+        int is_head = request->method == HTTP_HEAD_; /* whose answer has no body */
+        answer_ok(&c, is_head ? SLICE("") : SLICE("penstock-sink: it stores nothing\n"));
         return;
     }
     const struct operation *operation =

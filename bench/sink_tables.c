@@ -108,50 +108,49 @@ static int pair(struct sink_json *j, struct slice value_name, struct slice *name
     return error == ERR_NOT_FOUND && name->ptr && value->ptr ? 0 : ERR_INVALID;
 }
 
-static int read_schema(struct sink_table *table, struct slice array) {
+static int take_key(struct sink_table *table, struct slice name, struct slice type) {
+    struct sink_key *key = slice_eq(type, SLICE("HASH")) ? &table->partition : &table->sort;
+    return set_name(key->name, &key->len, name);
+}
+
+static int take_type(struct sink_table *table, struct slice name, struct slice type) {
+    struct sink_key *keys[] = {&table->partition, &table->sort};
+    for (int i = 0; i < 2; i++) {
+        if (slice_eq(name, slice_of(keys[i]->name, keys[i]->len)) && set_type(keys[i], type)) {
+            return ERR_INVALID;
+        }
+    }
+    return 0;
+}
+
+static int read_pairs(struct sink_table *table, struct slice array, struct slice value_name,
+                      int (*take)(struct sink_table *, struct slice name, struct slice value)) {
     struct sink_json j = sink_json_of(array);
     bool first = true;
-    struct slice name, type;
+    struct slice name, value;
     int error;
     if (!sink_json_take(&j, '[')) {
         return ERR_INVALID;
     }
     while ((error = sink_json_element(&j, &first)) == 0) {
-        if (pair(&j, SLICE("KeyType"), &name, &type)) {
-            return ERR_INVALID;
-        }
-        struct sink_key *key = slice_eq(type, SLICE("HASH")) ? &table->partition : &table->sort;
-        if (set_name(key->name, &key->len, name)) {
+        if (pair(&j, value_name, &name, &value) || take(table, name, value)) {
             return ERR_INVALID;
         }
     }
-    return error == ERR_NOT_FOUND && table->partition.len ? 0 : ERR_INVALID;
+    return error == ERR_NOT_FOUND ? 0 : ERR_INVALID;
+}
+
+static int read_schema(struct sink_table *table, struct slice array) {
+    return read_pairs(table, array, SLICE("KeyType"), take_key) || table->partition.len == 0
+               ? ERR_INVALID
+               : 0;
 }
 
 static int read_types(struct sink_table *table, struct slice array) {
-    struct sink_json j = sink_json_of(array);
-    bool first = true;
-    struct slice name, type;
-    int error;
-    if (!sink_json_take(&j, '[')) {
-        return ERR_INVALID;
-    }
-    while ((error = sink_json_element(&j, &first)) == 0) {
-        if (pair(&j, SLICE("AttributeType"), &name, &type)) {
-            return ERR_INVALID;
-        }
-        struct sink_key *keys[] = {&table->partition, &table->sort};
-        for (int i = 0; i < 2; i++) {
-            if (slice_eq(name, slice_of(keys[i]->name, keys[i]->len)) &&
-                set_type(keys[i], type)) {
-                return ERR_INVALID;
-            }
-        }
-    }
-    return error == ERR_NOT_FOUND && table->partition.type &&
-                   (table->sort.len == 0 || table->sort.type)
-               ? 0
-               : ERR_INVALID;
+    return read_pairs(table, array, SLICE("AttributeType"), take_type) ||
+                   !table->partition.type || (table->sort.len && !table->sort.type)
+               ? ERR_INVALID
+               : 0;
 }
 
 int sink_tables_create(struct sink_tables *t, struct slice body, uint64_t now_s,

@@ -228,6 +228,14 @@ def test_all_framings_are_understood(target, tmp_path):
     assert result["statuses"] == {"200": 9, "204": 3}
 
 
+@pytest.mark.parametrize("method", ["HEAD", "GET", "DELETE", "OPTIONS", "PATCH"])
+def test_methods(sink, tmp_path, method):
+    """Also those whose answers have no body, one behind the other on one connection."""
+    result, _ = measured(tmp_path, "-n", 20, "-c", 1, "--pipeline", 4, "-X", method,
+                         sink("--plain").url)
+    assert result["statuses"] == {"200": 20} and not any(result["errors"].values())
+
+
 # ---- how it is measured ----
 
 def test_open_loop_keeps_its_rate(sink, tmp_path):
@@ -261,6 +269,16 @@ def test_what_never_was_sent_is_counted(target, tmp_path):
     assert result["errors"]["unsent"] > 40 and "unsent" in out
     assert result["latency_us"]["p50"] > 700e3
     assert "The asked rate was not reached" in out
+
+
+def test_costs_are_of_the_time_that_was_measured(sink, tmp_path):
+    """More than can be sent is due in 0.2 s; what is answered later costs no CPU of those."""
+    result, _ = measured(tmp_path, "-c", 1, "-r", 5000, "-d", "200ms",
+                         sink("--plain", "--latency-ms", "3").url)
+    in_time = result["rate"] * result["seconds"]
+    assert result["answered"] == 1000 and in_time < 100
+    spent = result["tool_cost"]["cpu_us_per_request"] * in_time
+    assert spent > 0.9e6 * result["tool_cost"]["busiest_thread"] * result["seconds"]
 
 
 def test_a_count_begins_after_the_warm_up(sink, tmp_path):
