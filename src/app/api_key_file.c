@@ -153,18 +153,22 @@ static int read_bytes(const char *path, struct buffer *out, char problem[API_KEY
     return error;
 }
 
+int api_key_file_parse(const char *path, char *bytes, size_t len,
+                       void (*each)(void *arg, const struct api_key_row *row), void *arg,
+                       char problem[API_KEY_PROBLEM_MAX]) {
+    struct reading r = {.path = path, .at = bytes, .end = bytes + len, .problem = problem};
+    if (len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+        r.at += 3;
+    }
+    return read_rows(&r, each, arg);
+}
+
 int api_key_file_read(const char *path, void (*each)(void *arg, const struct api_key_row *row),
                       void *arg, char problem[API_KEY_PROBLEM_MAX]) {
     struct buffer bytes = {0};
     int error = read_bytes(path, &bytes, problem);
     if (error == 0) {
-        struct reading r = {.path = path, .problem = problem};
-        r.at = buffer_begin(&bytes);
-        r.end = r.at + bytes.len;
-        if (bytes.len >= 3 && memcmp(r.at, "\xef\xbb\xbf", 3) == 0) {
-            r.at += 3;
-        }
-        error = read_rows(&r, each, arg);
+        error = api_key_file_parse(path, buffer_begin(&bytes), bytes.len, each, arg, problem);
     }
     if (bytes.data) {
         explicit_bzero(bytes.data, bytes.cap);

@@ -19,7 +19,12 @@ struct api_key_row { /* empty where the column is missing; valid during the call
     unsigned line;
 };
 
-/* Calls `each` for every row. 0, or an error with `problem` filled in ("FILE:LINE: what"). */
+/* Calls `each` for every row of bytes[0..len), in which quoted fields are unquoted; `path` is
+ * for the message. 0, or an error with `problem` filled in ("FILE:LINE: what"). */
+int api_key_file_parse(const char *path, char *bytes, size_t len,
+                       void (*each)(void *arg, const struct api_key_row *row), void *arg,
+                       char problem[API_KEY_PROBLEM_MAX]);
+/* The same for the file of that name. */
 int api_key_file_read(const char *path, void (*each)(void *arg, const struct api_key_row *row),
                       void *arg, char problem[API_KEY_PROBLEM_MAX]);
 

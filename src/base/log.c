@@ -31,7 +31,7 @@
 #define RING_BYTES ((size_t)1 << 20)
 #define NAP_NS     2000000 /* at 30 MB/s of lines the ring is then a sixteenth full */
 
-enum log_level log_threshold = LOG_INFO;
+_Atomic enum log_level log_threshold = LOG_INFO;
 
 struct ring {
     /* the producer's */

@@ -22,7 +22,8 @@ struct log_field {
     uint64_t number;
 };
 
-extern enum log_level log_threshold;
+/* Of every thread; a reload may change it. */
+extern _Atomic enum log_level log_threshold;
 
 #define log_slice(name, s) ((struct log_field){LOG_FIELD_SLICE, (name), (s), 0})
 #define log_str(name, s)   ((struct log_field){LOG_FIELD_SLICE, (name), slice_cstr(s), 0})
