@@ -1,11 +1,13 @@
 """What goes wrong upstream gets a distinct log line and the right answer, and service resumes by
 itself when the cause goes."""
+import http.client
+import socket
 import threading
 import time
 
 import pytest
 
-from conftest import KEYS, MUSIC, Store, free_port, unique
+from conftest import KEYS, MUSIC, ROOT, Store, free_port, unique
 
 SONG = {"Artist": "A", "SongTitle": "s"}
 
@@ -169,6 +171,63 @@ def test_drain_finishes_what_is_in_flight(penstock, dynoxide):
     for page in table.get_paginator("scan").paginate(TableName=p.table):
         found |= {(i["Artist"]["S"], i["SongTitle"]["S"]) for i in page["Items"]}
     assert set(stored) <= found
+
+
+SLOW = """
+functions:
+  - name: slow
+    command: [/usr/bin/python3, {root}/src/lambda/runtimes/runtime.py, slow.handler]
+    directory: {folder}
+    timeout_ms: 60000
+routes:
+  - route: GET /slow
+    function: slow
+  - route: GET /quick
+    function: slow
+"""
+
+
+def slow_service(penstock, dynoxide, folder, drain):
+    (folder / "slow.py").write_text(
+        "import time\ndef handler(event, context):\n"
+        "    time.sleep(4 if event['rawPath'] == '/slow' else 0)\n    return {'statusCode': 200}\n")
+    p = penstock(dynoxide.url, config=SLOW.format(root=ROOT, folder=folder),
+                 head=f"drain: {{{drain}}}\n")
+    assert p.request("GET", "/quick").status == 200
+    c = http.client.HTTPConnection("127.0.0.1", p.port, timeout=30)
+    c.request("GET", "/slow")
+    return p, c
+
+
+def test_order_of_a_drain(penstock, dynoxide, tmp_path):
+    """Readiness fails while the door is open; then it closes, what is in flight ends with
+    Connection: close, and the process exits 0."""
+    p, c = slow_service(penstock, dynoxide, tmp_path, "wait_ms: 1500, deadline_ms: 20000")
+    p.process.terminate()
+    assert until(lambda: p.ready().status == 503)
+    assert "draining" in p.ready().body.decode()
+    assert p.request("GET", "/healthz", port=p.admin).status == 200
+    assert p.request("GET", "/nowhere").status == 404  # still served, on a new connection
+
+    def refused():
+        try:
+            socket.create_connection(("127.0.0.1", p.port), 5).close()
+            return False
+        except ConnectionRefusedError:
+            return True
+    assert until(refused)
+    r = c.getresponse()
+    assert r.status == 200 and r.headers["Connection"] == "close"
+    assert p.process.wait(20) == 0
+
+
+def test_deadline_of_a_drain(penstock, dynoxide, tmp_path):
+    p, c = slow_service(penstock, dynoxide, tmp_path, "wait_ms: 0, deadline_ms: 200")
+    p.process.terminate()
+    assert p.process.wait(20) == 0
+    assert [e["workers"] for e in p.log_events("drain_deadline")] == [1]
+    with pytest.raises((OSError, http.client.HTTPException)):
+        c.getresponse()
 
 
 def test_second_signal_ends_at_once(penstock, dynoxide):

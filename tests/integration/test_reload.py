@@ -147,6 +147,31 @@ def test_reload_under_load(penstock, dynoxide):
     assert counted and int(counted[1]) == posts  # counted on through every reload
 
 
+def test_limits(penstock, dynoxide):
+    """Of the server and of the stage; also for a connection that is open."""
+    table = unique("T")
+    p = penstock(dynoxide.url, table=table, config=BASE.format(table=table, mode="a"),
+                 head="limits: {body_bytes: 500}\n")
+    song = json.dumps({"Artist": "a", "SongTitle": "b", "Text": "x" * 600})
+    c = http.client.HTTPConnection("127.0.0.1", p.port, timeout=30)
+
+    def post(body, status):
+        c.request("POST", "/music", body)
+        r = c.getresponse()
+        r.read()
+        assert r.status == status
+    post('{"Artist":"a","SongTitle":"b"}', 201)
+    assert p.request("POST", "/music", song).status == 413
+    change(p, "body_bytes: 500", "body_bytes: 1000")
+    reload(p)
+    post(song, 201)
+    change(p, "stage: {", "stage: {throttle: {rate: 1, burst: 1}, ")
+    reload(p)
+    answers = [p.request("POST", "/music", song) for _ in range(4)]
+    assert 429 in [a.status for a in answers], answers
+    c.close()
+
+
 def test_signals_that_come_together_are_one_reload_more(penstock, dynoxide):
     table = unique("T")
     p = penstock(dynoxide.url, table=table, config=BASE.format(table=table, mode="a"))
