@@ -207,5 +207,5 @@ void function_invoke(struct penstock_invocation *i, void *binding) {
     /* From here on the function answers in any case: waiting and running have their own limits.
      */
     i->works++;
-    deadline_disarm(&i->deadline);
+    i->timed = true;
 }

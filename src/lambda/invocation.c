@@ -280,12 +280,14 @@ void lambda_invoke(struct lambda *l, const struct lambda_handler *handler,
     arena_init(&i->arena, i->first, sizeof(i->first),
                l->options.memory_bytes + request->http.body.len + LAMBDA_FIRST_CHUNK);
     list_push_back(&l->live, &i->node);
-    deadline_arm(deadlines, &i->deadline);
     event->invocation = i;
     l->counts.invocations++;
 
     invocation_enter(i);
     handler->invoke(i, handler->state);
+    if (state_of(&i->state) == INVOCATION_RUNNING && !i->timed) {
+        deadline_arm(deadlines, &i->deadline);
+    }
     invocation_leave(i);
 }
 

@@ -95,8 +95,9 @@ MUST_CHECK int stream_write(struct stream *s, struct slice bytes);
  * stream_wrote: the way to write without a copy. NULL when stream_write would fail. */
 char *stream_reserve(struct stream *s, size_t len);
 void stream_wrote(struct stream *s, size_t len);
-/* Bytes not yet handed to the kernel. */
-size_t stream_queued(const struct stream *s);
+/* Sends now what the flush would, without an on_drain; not under TLS. */
+void stream_flush(struct stream *s);
+size_t stream_queued(const struct stream *s); /* bytes not yet handed to the kernel */
 
 /* Reading is on after on_open. Stopping is what makes the peer wait. */
 void stream_read_stop(struct stream *s);
@@ -114,7 +115,6 @@ void stream_peer(const struct stream *s, struct net_address *peer);
 /* The reason of a failed handshake or verification, for logs; NULL on a plain stream, "" when
  * nothing failed. Valid until on_close. */
 const char *stream_tls_reason(const struct stream *s);
-/* Whether the TLS handshake resumed a session. */
-int stream_tls_resumed(const struct stream *s);
+int stream_tls_resumed(const struct stream *s); /* whether the handshake resumed a session */
 
 #endif

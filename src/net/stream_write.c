@@ -201,12 +201,17 @@ static void drained(struct stream *s) {
     }
 }
 
-/* Returns 1 when the stream has used up its share of the turn with bytes left. */
-static int flush(struct stream *s) {
+enum pushed {
+    PUSHED_ALL,
+    PUSHED_SHARE, /* of the turn, with bytes left */
+    PUSHED_STUCK, /* something else goes on with it, or nothing can */
+};
+
+static enum pushed push(struct stream *s) {
     size_t sent = 0;
     if (s->writing || s->error != 0 ||
         (s->state != STREAM_HANDSHAKE && s->state != STREAM_OPEN)) {
-        return 0;
+        return PUSHED_STUCK;
     }
     while (sent < FLUSH_BYTES_PER_TURN) {
         if (s->tls && s->state == STREAM_OPEN) {
@@ -217,17 +222,38 @@ static int flush(struct stream *s) {
         }
         sent += send_out(s);
         if (s->writing || s->error != 0) {
-            return 0;
+            return PUSHED_STUCK;
         }
     }
     if (s->error != 0) {
-        return 0;
+        return PUSHED_STUCK;
     }
     if (s->out.len == 0 && s->plain.len == 0) {
-        drained(s);
-        return 0;
+        return PUSHED_ALL;
     }
-    return s->out.len > 0 || s->state == STREAM_OPEN;
+    return s->out.len > 0 || s->state == STREAM_OPEN ? PUSHED_SHARE : PUSHED_STUCK;
+}
+
+/* Returns 1 when the stream has used up its share of the turn with bytes left. */
+static int flush(struct stream *s) {
+    enum pushed pushed = push(s);
+    if (pushed == PUSHED_ALL) {
+        drained(s);
+    }
+    return pushed == PUSHED_SHARE;
+}
+
+void stream_flush(struct stream *s) {
+    if (s->tls || s->shut || s->state != STREAM_OPEN || !list_linked(&s->dirty_node)) {
+        return;
+    }
+    enum pushed pushed = push(s);
+    if (pushed != PUSHED_SHARE) {
+        list_remove(&s->dirty_node);
+    }
+    if (pushed == PUSHED_ALL) {
+        stream_give_back(s->hub, &s->out);
+    }
 }
 
 void stream_flush_duty(struct loop_duty *duty) {

@@ -91,11 +91,10 @@ static int in_turn(const struct server_slot *slot) {
 }
 
 static void count_written(struct server_conn *c, size_t len) {
-    if (!list_linked(&c->write_deadline.node)) {
-        c->sent_mark = c->written;
-        deadline_arm(&c->server->queues[QUEUE_WRITE], &c->write_deadline);
-    }
     c->written += len;
+    if (!c->parsing) { /* else when it is settled */
+        conn_watch_write(c);
+    }
 }
 
 /* Out of memory, or the stream has failed and on_end will say so: either way the order of the

@@ -147,11 +147,23 @@ void conn_on_due(struct deadline_queue *q, struct deadline *d) {
     }
 }
 
+/* Bytes of answers that the kernel has taken. */
+static uint64_t bytes_sent(const struct server_conn *c) {
+    size_t queued = stream_queued(&c->stream); /* more than was written: TLS adds to it */
+    return c->written > queued ? c->written - queued : 0;
+}
+
+void conn_watch_write(struct server_conn *c) {
+    if (!list_linked(&c->write_deadline.node)) {
+        c->sent_mark = bytes_sent(c);
+        deadline_arm(&c->server->queues[QUEUE_WRITE], &c->write_deadline);
+    }
+}
+
 void conn_on_write_due(struct deadline_queue *q, struct deadline *d) {
     struct server *s = q->owner;
     struct server_conn *c = container_of(d, struct server_conn, write_deadline);
-    size_t queued = stream_queued(&c->stream); /* more than was written: TLS adds to it */
-    uint64_t sent = c->written > queued ? c->written - queued : 0;
+    uint64_t sent = bytes_sent(c);
     if (sent > c->sent_mark) {
         c->sent_mark = sent;
         deadline_arm(q, d);
@@ -222,6 +234,9 @@ static void wait_for_request(struct server_conn *c) {
 void conn_settle(struct server_conn *c) {
     enum conn_state state = state_of(&c->state);
     conn_account(c);
+    if (state != CONN_CLOSING && !sent_all(c)) {
+        conn_watch_write(c);
+    }
     if (state == CONN_LINGERING || state == CONN_CLOSING || c->broken || c->cut) {
         return;
     }
@@ -323,7 +338,13 @@ static void on_data(struct stream *stream, char *data, size_t len) {
         drop_input(c, len);
         return;
     }
+    uint64_t written = c->written;
     conn_take(c, data, len);
+    bool all_answered = c->written > written && list_empty(&c->requests) && c->input.len == 0;
+    if (all_answered && state_of(&c->state) < CONN_LINGERING) { /* no turn of waiting */
+        move(c, CONN_BUSY);
+        stream_flush(&c->stream);
+    }
     conn_settle(c);
 }
 

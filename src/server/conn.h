@@ -75,6 +75,8 @@ void conn_accept(struct server_listener *from, int fd);
 /* After every event: chooses the state and its deadline, starts or stops reading, or finishes.
  * The connection may be closing afterwards. */
 void conn_settle(struct server_conn *c);
+/* An answer that is not out has its time from now on, if it has not already. */
+void conn_watch_write(struct server_conn *c);
 /* Closes now. The reason (a static string) is logged and counted. */
 void conn_close(struct server_conn *c, const char *reason);
 /* Closes where nothing went wrong, or what did has its line already: the reason is logged for
