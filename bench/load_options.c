@@ -154,7 +154,8 @@ static int path_valid(const char *path) {
 static int take_url(void *into, const char *argument) {
     struct load_options *o = into;
     if (o->url) {
-        return wrong("one URL only", argument);
+        (void)wrong("one URL only", argument);
+        return ERR_INVALID;
     }
     const char *authority = strstr(argument, "://");
     size_t len = strlen(argument);
@@ -167,7 +168,8 @@ static int take_url(void *into, const char *argument) {
     }
     if (o->path.ptr[0] != '/' || !path_valid(o->path.ptr) ||
         url_parse_endpoint(slice_of(argument, len), &o->endpoint)) {
-        return wrong("is no http:// or https:// URL", argument);
+        (void)wrong("is no http:// or https:// URL", argument);
+        return ERR_INVALID;
     }
     return 0;
 }
