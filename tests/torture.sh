@@ -1,7 +1,7 @@
 #!/bin/sh
-# Every allocation failure in turn, by hand: tests/torture/torture.py on a build without sanitizers.
-# Not green yet, so no part of CI: of a sample of 339 places 29 failed (torture.py).
-#   sh tests/torture.sh all|SECONDS [BUILD]      default: build; TORTURE_SEED repeats a sample
+# Every allocation failure in turn: tests/torture/torture.py on a build without sanitizers. CI takes
+# a sample of a minute, another one each time; its first line has the seed.
+#   sh tests/torture.sh all|sample|SECONDS [BUILD]     default: build; TORTURE_SEED repeats a sample
 set -eu
 if [ $# -lt 1 ] || [ $# -gt 2 ]; then
     sed -n '2,4s/^# \{0,1\}//p' "$0" >&2

@@ -12,15 +12,19 @@
 
 /* ---- the plan, on the main thread ---- */
 
-void edition_plan_free(struct edition_plan *p) {
-    if (p == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < p->config->listen_count; i++) {
+static void free_listen_tls(struct edition_plan *p) {
+    for (size_t i = 0; p->listen_tls && i < p->config->listen_count; i++) {
         tls_context_free(p->listen_tls[i]);
     }
     free(p->listen_tls);
-    free(p);
+    p->listen_tls = NULL;
+}
+
+void edition_plan_free(struct edition_plan *p) {
+    if (p != NULL) {
+        free_listen_tls(p);
+        free(p);
+    }
 }
 
 struct edition_plan *edition_plan_new(const struct config *c, unsigned number,
@@ -167,7 +171,6 @@ static void free_edition(struct edition *e) {
     gateway_free(e->gateway);
     lambda_free(e->lambda);
     free(e->invoke_functions);
-    edition_plan_free(e->plan);
     free(e);
 }
 
@@ -234,12 +237,15 @@ static int is_over(const struct edition *e) {
 
 static void release(struct edition *e) {
     struct worker *w = e->worker;
-    unsigned number = e->plan->number;
+    struct edition_plan *plan = e->plan;
     gateway_succeed(w->now->gateway, e->gateway);
     lambda_succeed(w->now->lambda, e->lambda);
     leave_functions(e);
     free_edition(e);
-    w->setup.on_notice(w->setup.arg, WORKER_RELEASED, number);
+    free_listen_tls(plan); /* here, where its connections were */
+    plan->released.notice = WORKER_RELEASED;
+    plan->released.edition = plan->number;
+    w->setup.on_notice(w->setup.arg, &plan->released);
 }
 
 void editions_sweep(struct worker *w) {
@@ -262,6 +268,9 @@ void editions_sweep(struct worker *w) {
 
 void editions_free(struct worker *w) {
     while (!list_empty(&w->editions)) {
-        free_edition(container_of(w->editions.first, struct edition, node));
+        struct edition *e = container_of(w->editions.first, struct edition, node);
+        struct edition_plan *plan = e->plan;
+        free_edition(e);
+        edition_plan_free(plan);
     }
 }

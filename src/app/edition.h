@@ -21,11 +21,13 @@ struct edition_plan {
     const struct config *config;
     unsigned number;                 /* 1, 2, ... */
     struct tls_context **listen_tls; /* one per listen entry; NULL = plain */
+    struct notice_mail released;     /* brings it home */
 };
 
 /* On the main thread. NULL, with errors, when a certificate cannot be used. */
 struct edition_plan *edition_plan_new(const struct config *c, unsigned number,
                                       struct config_errors *errors);
+/* What is left of it after WORKER_RELEASED, too. */
 void edition_plan_free(struct edition_plan *p);
 
 struct edition {

@@ -3,7 +3,8 @@
  *
  * Failure modes: a worker that does not answer within ANSWER_MS (its loop is stuck) is shown
  * with what it last said, so that no counter goes back, and counted as missing; it is not asked
- * again before it has answered, so that no mail piles up. */
+ * again before it has answered, so that no mail piles up. One that cannot be asked because
+ * memory is out is missing in the same way. */
 #include "app/scrape.h"
 
 #include "app/metrics_text.h"
@@ -20,6 +21,7 @@ struct scrape {
     struct snapshot **last; /* of each worker; NULL = it never answered */
     int *asked;             /* of each worker: its answer is still to come */
     size_t waiting;         /* for so many answers */
+    size_t unasked;         /* for want of memory */
     size_t missing;         /* at the deadline */
     int collecting;
     int closing;
@@ -83,7 +85,7 @@ static void finish(struct scrape *s) {
 
 static void on_deadline(struct timer *t) {
     struct scrape *s = container_of(t, struct scrape, deadline);
-    s->missing = s->waiting;
+    s->missing = s->waiting + s->unasked;
     finish(s);
 }
 
@@ -97,7 +99,7 @@ static void on_mail(struct mailbox *box, struct mail *mail) {
     replace(s, snapshot);
     s->waiting--;
     if (s->collecting && s->waiting == 0) {
-        s->missing = 0;
+        s->missing = s->unasked;
         finish(s);
     }
     maybe_close(s);
@@ -128,14 +130,20 @@ void scrape_ask(struct scrape *s, size_t started) {
         return;
     }
     s->collecting = 1;
+    s->unasked = 0;
     for (size_t i = 0; i < started; i++) {
         if (!s->asked[i]) {
             struct snapshot *snapshot = snapshot_new(&s->lengths);
+            if (snapshot == NULL) {
+                s->unasked++;
+                continue;
+            }
+            snapshot->reply_to = &s->box;
             snapshot->worker = (unsigned)i;
             snapshot->edition = s->edition;
             s->asked[i] = 1;
             s->waiting++;
-            worker_ask(s->options.workers[i], snapshot, &s->box);
+            worker_ask(s->options.workers[i], snapshot);
         }
     }
     timer_start(&s->deadline, s->waiting ? ANSWER_MS : 0);

@@ -91,7 +91,8 @@ MUST_CHECK int service_init_natives(const struct service *s, const struct config
                                     struct config_errors *errors);
 void service_reload(struct service *s);
 void service_on_reload_timer(struct timer *t);
-void service_on_edition(struct service *s, enum worker_notice notice, unsigned number);
+void service_on_edition(struct service *s, enum worker_notice notice);
+void service_on_released(struct service *s, unsigned number);
 
 /* service_doors.c */
 #define SERVICE_BACKLOG 4096
@@ -107,7 +108,7 @@ int service_all_moved(void *arg);
 
 /* service_stop.c */
 /* A worker's on_notice: from its thread to our mailbox, then to service_on_mail. */
-void service_notice(void *arg, enum worker_notice notice, unsigned edition);
+void service_notice(void *arg, struct notice_mail *m);
 void service_on_mail(struct mailbox *box, struct mail *mail);
 void service_on_signal(uv_signal_t *handle, int number);
 void service_on_drain_timer(struct timer *t);

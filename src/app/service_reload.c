@@ -316,14 +316,14 @@ static struct generation *find_generation(struct service *s, unsigned number) {
     return NULL;
 }
 
-void service_on_edition(struct service *s, enum worker_notice notice, unsigned number) {
-    if (notice == WORKER_RELEASED) {
-        struct generation *g = find_generation(s, number);
-        ASSERT(g != NULL && g->workers > 0);
-        g->workers--;
-        maybe_free(g);
-        return;
-    }
+void service_on_released(struct service *s, unsigned number) {
+    struct generation *g = find_generation(s, number);
+    ASSERT(g != NULL && g->workers > 0);
+    g->workers--;
+    maybe_free(g);
+}
+
+void service_on_edition(struct service *s, enum worker_notice notice) {
     if (s->stage != SERVICE_RUNNING) {
         return;
     }

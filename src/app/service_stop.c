@@ -9,12 +9,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-struct notice_mail {
-    struct mail mail;
-    enum worker_notice notice;
-    unsigned edition;
-};
-
 void service_part_closed(void *arg) {
     struct service *s = arg;
     if (--s->closing == 0) {
@@ -137,12 +131,8 @@ void service_on_signal(uv_signal_t *handle, int number) {
     }
 }
 
-void service_notice(void *arg, enum worker_notice notice, unsigned edition) {
+void service_notice(void *arg, struct notice_mail *m) {
     struct service *s = arg;
-    struct notice_mail *m;
-    NEED_MEMORY((m = malloc(sizeof *m)) != NULL);
-    m->notice = notice;
-    m->edition = edition;
     mailbox_post(&s->box, &m->mail);
 }
 
@@ -152,7 +142,7 @@ void service_on_mail(struct mailbox *box, struct mail *mail) {
     enum worker_notice notice = m->notice;
     unsigned edition = m->edition;
 
-    free(m);
+    atomic_store(&m->out, false);
     switch (notice) {
     case WORKER_BAD_CREDENTIALS:
         if (s->stage != SERVICE_CLOSING) {
@@ -171,8 +161,11 @@ void service_on_mail(struct mailbox *box, struct mail *mail) {
     case WORKER_PREPARED:
     case WORKER_UNPREPARED:
     case WORKER_SWAPPED:
+        service_on_edition(s, notice);
+        break;
     case WORKER_RELEASED:
-        service_on_edition(s, notice, edition);
+        edition_plan_free(container_of(m, struct edition_plan, released));
+        service_on_released(s, edition);
         break;
     }
 }

@@ -20,6 +20,7 @@ struct snapshot_lengths {
 
 struct snapshot {
     struct mail mail;
+    struct mailbox *reply_to;
     unsigned worker;
     uint64_t turns;
     uint64_t longest_turn_ns; /* since the last snapshot */
@@ -40,7 +41,7 @@ struct snapshot {
     struct function_counts *functions; /* zero for a handler in C */
 };
 
-/* All zero; aborts when memory is out. Goes by free(). */
+/* All zero; NULL when memory is out. Goes by free(). */
 struct snapshot *snapshot_new(const struct snapshot_lengths *lengths);
 
 #endif

@@ -74,7 +74,7 @@ static void on_report(struct loop_duty *duty) {
     int ready = pool_ready(w->pool);
     if (ready && !w->connected) {
         w->connected = 1;
-        w->setup.on_notice(w->setup.arg, WORKER_CONNECTED, 0);
+        worker_tell(w, WORKER_CONNECTED, 0);
     }
     atomic_store_explicit(&w->status.pool_ready, ready, memory_order_relaxed);
     atomic_store_explicit(&w->status.has_credentials, sigv4_signer_ready(w->signer),
@@ -91,7 +91,7 @@ static void on_report(struct loop_duty *duty) {
 
 static void on_bad_credentials(void *arg) {
     struct worker *w = arg;
-    w->setup.on_notice(w->setup.arg, WORKER_BAD_CREDENTIALS, 0);
+    worker_tell(w, WORKER_BAD_CREDENTIALS, 0);
 }
 
 static void build_upstream(struct worker *w) {
@@ -194,6 +194,9 @@ void worker_free(struct worker *w) {
     }
     if (w->invoke_fd >= 0) {
         (void)close(w->invoke_fd);
+    }
+    if (atomic_load(&w->new_credentials)) {
+        credentials_unref(atomic_load(&w->new_credentials));
     }
     meters_fini(&w->meters);
     free(w->fds);

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct worker;
 
@@ -23,7 +24,15 @@ enum worker_notice {
     WORKER_PREPARED,   /* an edition, by its number */
     WORKER_UNPREPARED, /* ... which could not be; the log says why */
     WORKER_SWAPPED,    /* ... which serves now */
-    WORKER_RELEASED,   /* ... of which nothing is left */
+    WORKER_RELEASED,   /* ... of which nothing is left: the mail is its plan's, and frees it */
+};
+
+/* The receiver clears `out` once it has read the rest. */
+struct notice_mail {
+    struct mail mail;
+    atomic_bool out;
+    enum worker_notice notice;
+    unsigned edition;
 };
 
 struct edition_plan;
@@ -33,7 +42,7 @@ struct worker_setup {
     const struct aws_endpoint *endpoint;
     unsigned index;
     size_t connections; /* this worker's share */
-    void (*on_notice)(void *arg, enum worker_notice notice, unsigned edition);
+    void (*on_notice)(void *arg, struct notice_mail *m);
     void *arg;
 };
 
@@ -66,8 +75,8 @@ void worker_swap(struct worker *w);
 void worker_unprepare(struct worker *w);
 /* Its loop turns once more. */
 void worker_tick(struct worker *w);
-/* Fills the snapshot in (worker and lengths are the asker's) and mails it to reply_to. */
-void worker_ask(struct worker *w, struct snapshot *snapshot, struct mailbox *reply_to);
+/* Fills the snapshot in (worker, lengths, reply_to are the asker's) and mails it there. */
+void worker_ask(struct worker *w, struct snapshot *snapshot);
 /* Finish what is in flight, then stop: WORKER_STOPPED follows. */
 void worker_drain(struct worker *w);
 /* Stop now, whatever is in flight: WORKER_STOPPED follows. */

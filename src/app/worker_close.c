@@ -16,7 +16,7 @@ void worker_on_mailbox_closed(struct mailbox *box) {
 static void on_pool_closed(void *arg) {
     struct worker *w = arg;
     worker_last_usage(w);
-    w->setup.on_notice(w->setup.arg, WORKER_STOPPED, 0);
+    worker_tell(w, WORKER_STOPPED, 0);
 }
 
 static void close_pool(struct worker *w) {

@@ -6,6 +6,27 @@
 #include "app/worker.h"
 #include "lambda/invoke_api.h"
 
+enum worker_mail_kind {
+    MAIL_CREDENTIALS,
+    MAIL_USAGE_REPORT,
+    MAIL_USAGE_PUSH,
+    MAIL_TICK,
+    MAIL_ASK,
+    MAIL_PREPARE,
+    MAIL_SWAP,
+    MAIL_UNPREPARE,
+    MAIL_DRAIN,
+    MAIL_KILL,
+    MAIL_END,
+    WORKER_MAIL_KINDS
+};
+
+struct worker_mail {
+    struct mail mail;
+    atomic_bool out; /* on its way; then only the worker touches it */
+    void *what;      /* of its kind: a usage_mail, a snapshot, an edition_plan */
+};
+
 enum worker_stage { STAGE_SERVING, STAGE_DRAINING, STAGE_CLOSING };
 
 struct worker {
@@ -20,6 +41,9 @@ struct worker {
     struct loop loop;
     struct stream_hub hub;
     struct mailbox box;
+    struct worker_mail mails[WORKER_MAIL_KINDS];
+    struct notice_mail notices[WORKER_RELEASED]; /* that one is the plan's */
+    struct credentials *_Atomic new_credentials; /* NULL: taken */
     struct loop_duty report;
     struct pool *pool;
     struct sigv4_signer *signer;
@@ -61,5 +85,7 @@ void worker_on_usage(struct worker *w, struct usage_mail *m);
 void worker_on_mail(struct mailbox *box, struct mail *mail);
 /* From the main thread: its thread ends. */
 void worker_end(struct worker *w);
+/* To the owner; not WORKER_RELEASED. What is still out is not said twice. */
+void worker_tell(struct worker *w, enum worker_notice notice, unsigned edition);
 
 #endif

@@ -1,33 +1,14 @@
-/* What the main thread says to a worker. Posted from there, acted on here, on the worker's
- * thread. */
+/* What the main thread says to a worker, and what the worker says to it. Each kind of mail is
+ * made with the worker and is out or at home, so that nothing said takes memory: what is said
+ * again while it is out would say nothing new. */
 #include "app/worker_impl.h"
 
-#include <stdlib.h>
-
-enum worker_mail_kind {
-    MAIL_CREDENTIALS,
-    MAIL_USAGE,
-    MAIL_TICK,
-    MAIL_ASK,
-    MAIL_PREPARE,
-    MAIL_SWAP,
-    MAIL_UNPREPARE,
-    MAIL_DRAIN,
-    MAIL_KILL,
-    MAIL_END
-};
-
-struct worker_mail {
-    struct mail mail;
-    enum worker_mail_kind kind;
-    struct credentials *credentials;
-    struct usage_mail *usage;
-    struct snapshot *snapshot;
-    struct mailbox *reply_to;
-    struct edition_plan *plan;
-};
-
-static void take_credentials(struct worker *w, struct credentials *c) {
+/* The newest; what came before it and was not taken, nobody needs. */
+static void take_credentials(struct worker *w) {
+    struct credentials *c = atomic_exchange(&w->new_credentials, NULL);
+    if (c == NULL) {
+        return;
+    }
     sigv4_signer_set_credentials(w->signer, slice_cstr(c->access_key_id),
                                  slice_cstr(c->secret_access_key),
                                  slice_cstr(c->session_token));
@@ -52,7 +33,7 @@ static void take_named(struct worker *w, struct snapshot *s) {
     }
 }
 
-static void take_snapshot(struct worker *w, struct snapshot *s) {
+static void answer_ask(struct worker *w, struct snapshot *s) {
     size_t count;
     const struct server_reason *reasons = server_reasons(w->server, &count);
     s->turns = w->loop.turns;
@@ -70,48 +51,44 @@ static void take_snapshot(struct worker *w, struct snapshot *s) {
     memcpy(s->reasons, reasons, count * sizeof *reasons);
     s->reason_count = count;
     take_named(w, s);
+    mailbox_post(s->reply_to, &s->mail);
 }
 
 static void prepare(struct worker *w, struct edition_plan *plan) {
     size_t missing;
     unsigned number = plan->number;
     w->prepared = edition_new(w, plan, &missing);
-    w->setup.on_notice(w->setup.arg, missing ? WORKER_UNPREPARED : WORKER_PREPARED, number);
+    worker_tell(w, missing ? WORKER_UNPREPARED : WORKER_PREPARED, number);
 }
 
 static void swap(struct worker *w) {
     struct edition *e = w->prepared;
     w->prepared = NULL;
     edition_use(e);
-    w->setup.on_notice(w->setup.arg, WORKER_SWAPPED, e->plan->number);
+    worker_tell(w, WORKER_SWAPPED, e->plan->number);
 }
 
 void worker_on_mail(struct mailbox *box, struct mail *mail) {
     struct worker *w = container_of(box, struct worker, box);
     struct worker_mail *m = container_of(mail, struct worker_mail, mail);
-    enum worker_mail_kind kind = m->kind;
-    struct credentials *credentials = m->credentials;
-    struct usage_mail *usage = m->usage;
-    struct snapshot *snapshot = m->snapshot;
-    struct mailbox *reply_to = m->reply_to;
-    struct edition_plan *plan = m->plan;
+    void *what = m->what;
 
-    free(m);
-    switch (kind) {
+    atomic_store(&m->out, false);
+    switch ((enum worker_mail_kind)(m - w->mails)) {
     case MAIL_CREDENTIALS:
-        take_credentials(w, credentials);
+        take_credentials(w);
         break;
-    case MAIL_USAGE:
-        worker_on_usage(w, usage);
+    case MAIL_USAGE_REPORT:
+    case MAIL_USAGE_PUSH:
+        worker_on_usage(w, what);
         break;
     case MAIL_TICK: /* having turned is all that was asked */
         break;
     case MAIL_ASK:
-        take_snapshot(w, snapshot);
-        mailbox_post(reply_to, &snapshot->mail);
+        answer_ask(w, what);
         break;
     case MAIL_PREPARE:
-        prepare(w, plan);
+        prepare(w, what);
         break;
     case MAIL_SWAP:
         swap(w);
@@ -128,67 +105,81 @@ void worker_on_mail(struct mailbox *box, struct mail *mail) {
     case MAIL_END:
         mailbox_close(&w->box, worker_on_mailbox_closed);
         break;
+    case WORKER_MAIL_KINDS:
+        break;
     }
 }
 
-static void post(struct worker *w, enum worker_mail_kind kind,
-                 struct credentials *credentials) {
-    struct worker_mail *m;
-    NEED_MEMORY((m = calloc(1, sizeof *m)) != NULL);
-    m->kind = kind;
-    m->credentials = credentials;
+/* ---- from the main thread ---- */
+
+/* False: the last one is still out. */
+static bool post(struct worker *w, enum worker_mail_kind kind, void *what) {
+    struct worker_mail *m = &w->mails[kind];
+    if (atomic_exchange(&m->out, true)) {
+        return false;
+    }
+    m->what = what;
     mailbox_post(&w->box, &m->mail);
+    return true;
+}
+
+/* What is answered before it is said again. */
+static void post_one(struct worker *w, enum worker_mail_kind kind, void *what) {
+    bool posted = post(w, kind, what);
+    ASSERT(posted);
 }
 
 void worker_set_credentials(struct worker *w, struct credentials *c) {
-    post(w, MAIL_CREDENTIALS, credentials_ref(c));
+    struct credentials *before = atomic_exchange(&w->new_credentials, credentials_ref(c));
+    if (before) {
+        credentials_unref(before);
+    }
+    (void)post(w, MAIL_CREDENTIALS, NULL);
 }
 
 void worker_usage(struct worker *w, struct usage_mail *usage) {
-    struct worker_mail *m;
-    NEED_MEMORY((m = calloc(1, sizeof *m)) != NULL);
-    m->kind = MAIL_USAGE;
-    m->usage = usage;
-    mailbox_post(&w->box, &m->mail);
+    post_one(w, usage->kind == USAGE_REPORT ? MAIL_USAGE_REPORT : MAIL_USAGE_PUSH, usage);
 }
 
 void worker_prepare(struct worker *w, struct edition_plan *plan) {
-    struct worker_mail *m;
-    NEED_MEMORY((m = calloc(1, sizeof *m)) != NULL);
-    m->kind = MAIL_PREPARE;
-    m->plan = plan;
-    mailbox_post(&w->box, &m->mail);
+    post_one(w, MAIL_PREPARE, plan);
 }
 
 void worker_swap(struct worker *w) {
-    post(w, MAIL_SWAP, NULL);
+    post_one(w, MAIL_SWAP, NULL);
 }
 
 void worker_unprepare(struct worker *w) {
-    post(w, MAIL_UNPREPARE, NULL);
+    post_one(w, MAIL_UNPREPARE, NULL);
 }
 
 void worker_tick(struct worker *w) {
-    post(w, MAIL_TICK, NULL);
+    (void)post(w, MAIL_TICK, NULL);
 }
 
-void worker_ask(struct worker *w, struct snapshot *snapshot, struct mailbox *reply_to) {
-    struct worker_mail *m;
-    NEED_MEMORY((m = calloc(1, sizeof *m)) != NULL);
-    m->kind = MAIL_ASK;
-    m->snapshot = snapshot;
-    m->reply_to = reply_to;
-    mailbox_post(&w->box, &m->mail);
+void worker_ask(struct worker *w, struct snapshot *snapshot) {
+    post_one(w, MAIL_ASK, snapshot);
 }
 
 void worker_drain(struct worker *w) {
-    post(w, MAIL_DRAIN, NULL);
+    (void)post(w, MAIL_DRAIN, NULL);
 }
 
 void worker_kill(struct worker *w) {
-    post(w, MAIL_KILL, NULL);
+    (void)post(w, MAIL_KILL, NULL);
 }
 
 void worker_end(struct worker *w) {
-    post(w, MAIL_END, NULL);
+    post_one(w, MAIL_END, NULL);
+}
+
+/* ---- to the main thread ---- */
+
+void worker_tell(struct worker *w, enum worker_notice notice, unsigned edition) {
+    struct notice_mail *m = &w->notices[notice];
+    if (!atomic_exchange(&m->out, true)) {
+        m->notice = notice;
+        m->edition = edition;
+        w->setup.on_notice(w->setup.arg, m);
+    }
 }
