@@ -12,8 +12,8 @@ import pytest
 
 from conftest import MUSIC, free_port, unique
 
-HEAD = """limits: {{header_timeout_ms: 400, body_timeout_ms: 400, first_byte_timeout_ms: 500,
-  idle_timeout_ms: 500, proxy_header_timeout_ms: 400, linger_ms: 200, body_bytes: 2000,
+HEAD = """limits: {{header_timeout_ms: 1000, body_timeout_ms: 1000, first_byte_timeout_ms: 1000,
+  idle_timeout_ms: 1000, proxy_header_timeout_ms: 1000, linger_ms: 200, body_bytes: 2000,
   connections_per_address: 2}}
 log: {{level: debug, access: {access}}}
 invoke: 127.0.0.1:{invoke}
