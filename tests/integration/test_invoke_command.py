@@ -90,3 +90,5 @@ def test_built_in_and_native(tmp_path, dynoxide, libraries):  # noqa: F811
     native = NATIVE.format(libraries)
     r = invoke(tmp_path, "greet", event("http-v2", "--path", "/greet/Ada"), native, dynoxide.url)
     assert r.returncode == 0 and '{"message":"Good day, Ada"}' in r.stdout, r
+    r = invoke(tmp_path, "GET /greet/{name}", event("http-v2", "--path", "/greet/Bob"), native, dynoxide.url)
+    assert r.returncode == 0 and '{"message":"Good day, Bob"}' in r.stdout, r

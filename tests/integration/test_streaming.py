@@ -84,6 +84,16 @@ def test_old_clients_and_head(penstock, dynoxide):
     r = p.request("HEAD", "/s")
     assert r.status == 201 and r.body == b""
 
+    # Until close: nothing can follow it, so the second request of a pipeline is closed on, cleanly, and logged.
+    ask = b"GET /s?parts=3 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", p.port)) as c:
+        c.sendall(ask + ask)
+        text = b""
+        while piece := c.recv(65536):  # a reset would raise
+            text += piece
+    assert text.count(b"HTTP/1.1 ") == 1 and text.endswith(b"\r\n\r\n" + b"x" * 15)
+    wait_for(lambda: len([e for e in p.log_events("request") if e.get("path") == "/s"]) == 4)
+
 
 @pytest.mark.parametrize("how", ["fail", "die", "hang", "kill"])
 def test_broken_in_the_middle(penstock, dynoxide, how):
