@@ -1,5 +1,6 @@
 #include "app/config_parts.h"
 
+#include "aws/endpoint.h"
 #include "base/error.h"
 #include "gateway/access_template.h"
 
@@ -62,12 +63,37 @@ static void load_limits(struct config *c, struct json_object *root) {
     c->invocations = config_number(m, "limits.invocations");
 }
 
-static void load_dynamodb(struct config *c, struct json_object *root) {
+static const char *nothing_set(void *arg, const char *name) {
+    (void)arg;
+    (void)name;
+    return NULL;
+}
+
+/* What is given must be sound, whatever the environment adds at the start. */
+static void check_endpoint(const struct config *c, struct json_object *m,
+                           struct config_errors *errors) {
+    const struct aws_environment env = {nothing_set, NULL};
+    struct aws_endpoint endpoint;
+    char reason[AWS_REASON_MAX];
+    if (c->region[0] && aws_endpoint_resolve(&env, "", c->region, &endpoint, reason) != 0) {
+        config_errors_add(errors, yaml_mark(config_get(m, "dynamodb.region")),
+                          "dynamodb.region: %s", reason);
+    } else if (c->endpoint[0] &&
+               aws_endpoint_resolve(&env, c->endpoint, c->region[0] ? c->region : "us-east-1",
+                                    &endpoint, reason) != 0) {
+        config_errors_add(errors, yaml_mark(config_get(m, "dynamodb.endpoint")), "%s", reason);
+    }
+}
+
+static void load_dynamodb(struct config *c, struct json_object *root,
+                          struct config_errors *errors) {
     struct json_object *m = config_get(root, "dynamodb");
     struct json_object *batch = config_get(m, "dynamodb.batch");
     c->region = keep(c, config_string(m, "dynamodb.region"));
     c->endpoint = keep(c, config_string(m, "dynamodb.endpoint"));
     c->ca_file = keep(c, config_string(m, "dynamodb.ca_file"));
+    c->ca_file_mark = yaml_mark(config_get(m, "dynamodb.ca_file"));
+    check_endpoint(c, m, errors);
     c->pool.max_connections = config_number(m, "dynamodb.max_connections");
     c->pool.warm_connections = config_number(m, "dynamodb.warm_connections");
     if (c->pool.warm_connections > c->pool.max_connections) {
@@ -153,7 +179,7 @@ static void load_rest(struct config *c, struct json_object *root,
     load_invoke(c, root, errors);
     load_limits(c, root);
     config_load_trusted_proxies(c, root, errors);
-    load_dynamodb(c, root);
+    load_dynamodb(c, root, errors);
     load_stage(c, root, errors);
     config_load_tables(c, root, errors);
     config_load_functions(c, root, errors);

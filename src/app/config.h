@@ -83,9 +83,8 @@ struct config {
     uint64_t drain_wait_ms;
     uint64_t drain_deadline_ms;
     struct gateway_stage stage;
-    const char *region;
-    const char *endpoint;
-    const char *ca_file;
+    const char *region, *endpoint, *ca_file;
+    struct config_mark ca_file_mark;
     struct pool_options pool; /* host, port and TLS are filled in by the service */
     struct dynamodb_options dynamodb;
     struct model_table *tables;

@@ -7,7 +7,7 @@
 
 #define PATH_MAX_LEN 256
 
-const struct config_key *config_key_find(const char *path) {
+static const struct config_key *find_key(const char *path) {
     for (size_t i = 0; i < config_table_count; i++) {
         if (strcmp(config_table[i].path, path) == 0) {
             return &config_table[i];
@@ -244,7 +244,7 @@ static void check_map(const char *path, struct json_object *map, struct config_e
     json_object_object_foreach(map, name, value) {
         char child[PATH_MAX_LEN];
         (void)snprintf(child, sizeof child, "%s%s%s", path, path[0] ? "." : "", name);
-        const struct config_key *key = config_key_find(child);
+        const struct config_key *key = find_key(child);
         if (!key) {
             add_unknown(path, name, yaml_key_mark(value), errors);
         } else {
@@ -286,7 +286,7 @@ void config_keys_print(FILE *out) {
 
 struct json_object *config_get(struct json_object *map, const char *path) {
     struct json_object *value = NULL;
-    const struct config_key *key = config_key_find(path);
+    const struct config_key *key = find_key(path);
     ASSERT(key != NULL);
     if (!map || !json_object_object_get_ex(map, last_component(path), &value) ||
         !json_object_is_type(value, expected_json(key->type))) {
@@ -297,7 +297,7 @@ struct json_object *config_get(struct json_object *map, const char *path) {
 
 const char *config_string(struct json_object *map, const char *path) {
     struct json_object *value = config_get(map, path);
-    const char *fallback = config_key_find(path)->fallback;
+    const char *fallback = find_key(path)->fallback;
     if (value) {
         return json_object_get_string(value);
     }

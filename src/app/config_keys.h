@@ -29,8 +29,6 @@ struct config_key {
     const char *meaning; /* with the unit */
 };
 
-/* NULL when there is no such path. */
-const struct config_key *config_key_find(const char *path);
 /* Checks the whole tree: unknown keys (with the nearest known one), types, bounds, missing
  * keys. */
 void config_keys_check(struct json_object *root, struct config_errors *errors);

@@ -70,6 +70,19 @@ static void load_entry(struct config *c, struct json_object *entry, struct confi
     config_load_proxy_protocol(c, entry, out, errors);
 }
 
+/* The kernel would let both have it, and share the connections out by chance. */
+static void check_twice(const struct config *c, size_t at, struct config_errors *errors) {
+    const struct config_listen *l = &c->listen[at];
+    int any_port = !net_address_is_unix(&l->address) && net_address_port(&l->address) == 0;
+    for (size_t i = 0; i < at && !any_port; i++) {
+        if (net_address_equal(&c->listen[i].address, &l->address)) {
+            config_errors_add(errors, l->mark, "listen[].address: %s stands here twice",
+                              l->text);
+            return;
+        }
+    }
+}
+
 void config_load_listen(struct config *c, struct json_object *root,
                         struct config_errors *errors) {
     struct json_object *list = config_get(root, "listen");
@@ -82,6 +95,7 @@ void config_load_listen(struct config *c, struct json_object *root,
     c->listen_count = count;
     for (size_t i = 0; i < count; i++) {
         load_entry(c, json_object_array_get_idx(list, i), &c->listen[i], errors);
+        check_twice(c, i, errors);
     }
 }
 
@@ -113,5 +127,16 @@ void config_check_certificates(const struct config *c, struct config_errors *err
         if (config_new_tls(&c->listen[i], &tls, errors) == 0) {
             tls_context_free(tls);
         }
+    }
+}
+
+void config_check_files(const struct config *c, struct config_errors *errors) {
+    struct tls_context *tls;
+    char reason[TLS_REASON_MAX];
+    config_check_certificates(c, errors);
+    if (c->ca_file[0] && tls_client_context_new(&tls, c->ca_file, reason) != 0) {
+        config_errors_add(errors, c->ca_file_mark, "dynamodb.ca_file: %s", reason);
+    } else if (c->ca_file[0]) {
+        tls_context_free(tls);
     }
 }

@@ -71,6 +71,10 @@ static void load_table(struct config *c, struct json_object *entry,
             "tables[].partition_key is missing: it is needed with sort_key and with "
             "create_if_missing");
     }
+    if (t->sort.name_len > 0 && strcmp(t->sort.name, t->partition.name) == 0) {
+        config_errors_add(errors, yaml_mark(config_get(entry, "tables[].sort_key")),
+                          "tables[].sort_key: %s is the partition key already", t->sort.name);
+    }
     c->table_count++;
 }
 

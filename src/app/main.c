@@ -35,16 +35,17 @@ static int wrong_usage(const char *what, const char *name) {
     return EXIT_USAGE;
 }
 
-/* `whole`: with what only serving needs, the certificates. */
-static struct config *load(const char *file, int whole) {
+/* `check`: of what only serving needs; may be NULL. */
+static struct config *load(const char *file, void (*check)(const struct config *c,
+                                                           struct config_errors *errors)) {
     struct config_errors errors;
     struct config *config;
 
     config_errors_init(&errors, file);
     config = config_load(file, &errors);
-    if (config && whole) {
+    if (config && check) {
         tls_global_init();
-        config_check_certificates(config, &errors);
+        check(config, &errors);
         if (errors.count > 0) {
             config_free(config);
             config = NULL;
@@ -69,8 +70,7 @@ static int run_logged(const struct arguments *args,
     int code;
 
     (void)memory_keep_reserve(); /* without one, whatever is refused ends the start */
-    config = load(args->config, run == serve);
-
+    config = load(args->config, run == serve ? config_check_certificates : NULL);
     if (!config) {
         return EXIT_USAGE;
     }
@@ -93,7 +93,7 @@ static int command_invoke_logged(const struct arguments *args) {
 }
 
 static int command_check(const struct arguments *args) {
-    struct config *config = load(args->config, 1);
+    struct config *config = load(args->config, config_check_files);
     config_free(config);
     return config ? EXIT_GOOD : EXIT_USAGE;
 }
@@ -107,7 +107,7 @@ static void print_route(void *arg, struct slice route_key, void *target) {
 }
 
 static int command_routes(const struct arguments *args) {
-    struct config *config = load(args->config, 0);
+    struct config *config = load(args->config, NULL);
     if (!config) {
         return EXIT_USAGE;
     }

@@ -149,6 +149,23 @@ static void add_parser_error(const yaml_parser_t *p, struct config_errors *error
                       p->context ? ", " : "", p->context ? p->context : "");
 }
 
+/* Nothing may stand there that would be passed over. */
+static int is_last(yaml_parser_t *parser, struct config_errors *errors) {
+    yaml_document_t document;
+
+    if (!yaml_parser_load(parser, &document)) {
+        add_parser_error(parser, errors);
+        return 0;
+    }
+    const yaml_node_t *node = yaml_document_get_root_node(&document);
+    if (node) {
+        config_errors_add(errors, mark_of(node->start_mark),
+                          "a second YAML document: one is expected");
+    }
+    yaml_document_delete(&document);
+    return node == NULL;
+}
+
 static struct json_object *load_document(yaml_parser_t *parser, struct config_errors *errors) {
     yaml_document_t document;
     struct json_object *root = NULL;
@@ -178,6 +195,10 @@ struct json_object *yaml_load(FILE *file, struct config_errors *errors) {
     }
     yaml_parser_set_input_file(&parser, file);
     root = load_document(&parser, errors);
+    if (root && !is_last(&parser, errors)) {
+        json_object_put(root);
+        root = NULL;
+    }
     yaml_parser_delete(&parser);
     return root;
 }

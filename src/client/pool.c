@@ -1,8 +1,8 @@
 /* The pool: who waits, who gets the next free place, and the beginning and end of it all.
  *
  * Happy path: pool_new looks the name up and opens the warm connections; pool_submit queues the
- * exchange and pool_dispatch gives it at once to the connection used last (LIFO: the others may
- * fall idle and be closed), or later, first come first served, when a place is free.
+ * exchange and it is given at once to the connection used last (LIFO: the others may fall idle
+ * and be closed), or later, first come first served, when a place is free.
  * Failure modes: see exchange.c for one exchange, pool_conn.c for one connection,
  * pool_addresses.c for the endpoint; the queue is bounded by queue_max. */
 #include "client/pool_impl.h"
@@ -82,14 +82,14 @@ static void dispatch_list(struct pool *p, struct list *l) {
     }
 }
 
-void pool_dispatch(struct pool *p) {
+static void dispatch(struct pool *p) {
     dispatch_list(p, &p->resend);
     dispatch_list(p, &p->waiting);
 }
 
 void pool_after_event(struct pool *p) {
     if (p->waiting.count + p->resend.count > 0) {
-        pool_dispatch(p);
+        dispatch(p);
     }
     pool_ramp(p);
     if (!list_empty(&p->failed)) {
@@ -125,7 +125,7 @@ int pool_submit(struct pool *p, struct exchange *x) {
     x->resends = 0;
     list_push_back(&p->waiting, &x->node);
     exchange_watch(p, x);
-    pool_dispatch(p);
+    dispatch(p);
     pool_ramp(p);
     return 0;
 }

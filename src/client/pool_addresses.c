@@ -22,14 +22,10 @@ static uint64_t pause_ns(const struct pool *p, unsigned failures) {
     return (ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : ms) * NS_PER_MS;
 }
 
-static int same_address(const struct net_address *a, const struct net_address *b) {
-    return a->len == b->len && memcmp(&a->sa, &b->sa, a->len) == 0;
-}
-
 static struct pool_address *find(struct pool_address *among, size_t count,
                                  const struct net_address *to) {
     for (size_t i = 0; i < count; i++) {
-        if (same_address(&among[i].address, to)) {
+        if (net_address_equal(&among[i].address, to)) {
             return &among[i];
         }
     }

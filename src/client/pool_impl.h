@@ -3,7 +3,7 @@
  *                 pool_submit
  *                      |
  *                      v          a place is free            flushed at the end of the turn
- *   [ resend ] --> [ waiting ] --- pool_dispatch ---> slot of a pool_conn ------> the wire
+ *   [ resend ] --> [ waiting ] ----- dispatch ------> slot of a pool_conn ------> the wire
  *      ^               |             on_write           |             |
  *      |               | deadline                       | lost        | response
  *      | stale and     v                                v             v
@@ -68,7 +68,6 @@ struct pool {
 };
 
 /* pool.c */
-void pool_dispatch(struct pool *p);
 /* The alarm fires then, or before. */
 void pool_set_alarm(struct pool *p, uint64_t at_ns);
 /* At the end of every event: gives free places away, opens what is missing, runs on_done of

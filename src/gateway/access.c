@@ -11,10 +11,6 @@ static const struct {
 #undef X
 };
 
-const char *access_reason(enum access_refusal refusal) {
-    return refusals[refusal].reason;
-}
-
 /* ---- the key ---- */
 
 /* Two of them are as good as an unknown one: nobody says which is meant. */
@@ -131,5 +127,5 @@ struct server_answer access_answer(enum access_refusal refusal, uint32_t retry_a
                                   .body = refusal == ACCESS_PLAN_QUOTA
                                               ? SLICE("{\"message\":\"Limit Exceeded\"}")
                                               : server_error_body(status),
-                                  .reason = access_reason(refusal)};
+                                  .reason = refusals[refusal].reason};
 }

@@ -50,8 +50,6 @@ struct access_verdict {
     const struct api_key *key; /* the caller's, where one was required and is known */
 };
 
-/* "api_key_missing": for logs and metrics; NULL for ACCESS_NONE. */
-const char *access_reason(enum access_refusal refusal);
 /* Decides and, when all is well, counts. Nothing is allocated. */
 struct access_verdict access_decide(const struct gateway_access *a, struct meters *m,
                                     size_t route, const struct http_headers *headers,

@@ -37,7 +37,9 @@ void meters_fini(struct meters *m) {
     *m = (struct meters){0};
 }
 
-void meter_roll(const struct quota *q, struct meter *m, uint64_t epoch_s, uint64_t *end_s) {
+/* Goes to the period of now when the meter's is over. A period to come stays (the clock went
+ * back a little), unless it is more than one ahead (the clock was wrong). */
+static void roll(const struct quota *q, struct meter *m, uint64_t epoch_s, uint64_t *end_s) {
     uint32_t start = quota_period_start(q, epoch_s, end_s);
     uint64_t next_end;
     int ahead = m->period > start && quota_period_start(q, *end_s, &next_end) != m->period;
@@ -62,7 +64,7 @@ enum meter_limit meter_check(const struct meter_rule *rule, struct meter *m, uin
         }
     }
     if (rule->quota.period != QUOTA_NONE) {
-        meter_roll(&rule->quota, m, epoch_s, &end_s);
+        roll(&rule->quota, m, epoch_s, &end_s);
         if (m->used >= rule->quota.limit) {
             *retry_after_s = seconds_until(end_s, epoch_s);
             return METER_QUOTA;
@@ -78,7 +80,7 @@ void meter_learn(struct meters *m, uint32_t id, const struct meter_rule *rule, u
     ASSERT(id < m->count);
     meter->full_ns = throttle_take(&rule->throttle, meter->full_ns, now_ns, count);
     if (rule->quota.period != QUOTA_NONE) {
-        meter_roll(&rule->quota, meter, epoch_s, &end_s);
+        roll(&rule->quota, meter, epoch_s, &end_s);
         meter->used += count;
     }
 }

@@ -62,8 +62,5 @@ void meter_learn(struct meters *m, uint32_t id, const struct meter_rule *rule, u
 size_t meters_unsent(struct meters *m, struct meter_count *out, size_t max);
 /* Counts that could not be told: they are to be told again. */
 void meters_keep_unsent(struct meters *m, uint32_t id, uint32_t count);
-/* Goes to the period of now when the meter's is over. A period to come stays (the clock went
- * back a little), unless it is more than one ahead (the clock was wrong). */
-void meter_roll(const struct quota *q, struct meter *m, uint64_t epoch_s, uint64_t *end_s);
 
 #endif

@@ -12,7 +12,8 @@
 
 static const struct http_header outcome_unknown = {{"x-penstock-outcome", 18}, {"unknown", 7}};
 
-struct slice respond_message_body(struct lambda *l, struct slice message) {
+/* {"message":"..."} in the worker's scratch buffer: valid until the next such call. */
+static struct slice message_body(struct lambda *l, struct slice message) {
     struct buffer *b = &l->scratch;
     buffer_reset(b, LAMBDA_SCRATCH_KEEP);
     if (buffer_append_slice(b, SLICE("{\"message\":")) != 0 ||
@@ -30,17 +31,17 @@ static void retry_after_header(uint64_t ms, char text[24], struct http_header *o
 
 void respond_for_handler(struct penstock_invocation *i, unsigned status, const char *reason) {
     bool unknown = i->written || i->writes > 0;
-    invocation_answer(i,
-                      &(struct server_answer){
-                          .status = status,
-                          .content_type = JSON,
-                          .headers = &outcome_unknown,
-                          .header_count = unknown ? 1 : 0,
-                          .body = respond_message_body(
-                              i->lambda, slice_cstr(status == 504 ? "Endpoint request timed out"
-                                                                  : "Internal server error")),
-                          .reason = reason,
-                      });
+    invocation_answer(
+        i, &(struct server_answer){
+               .status = status,
+               .content_type = JSON,
+               .headers = &outcome_unknown,
+               .header_count = unknown ? 1 : 0,
+               .body = message_body(i->lambda,
+                                    slice_cstr(status == 504 ? "Endpoint request timed out"
+                                                             : "Internal server error")),
+               .reason = reason,
+           });
 }
 
 void respond_refuse(struct penstock_invocation *i, const char *reason) {
@@ -157,7 +158,7 @@ static void respond_json_message(struct penstock_invocation *i, unsigned status,
                              .content_type = JSON,
                              .headers = fields,
                              .header_count = count,
-                             .body = respond_message_body(i->lambda, message),
+                             .body = message_body(i->lambda, message),
                              .reason = reason,
                          });
 }

@@ -8,8 +8,6 @@
 bool invocation_complete(struct penstock_invocation *i);
 /* Sends the answer, or drops it when the client has left. The request is gone afterwards. */
 void invocation_answer(struct penstock_invocation *i, const struct server_answer *answer);
-/* {"message":"..."} in the worker's scratch buffer: valid until the next such call. */
-struct slice respond_message_body(struct lambda *l, struct slice message);
 /* An answer we give in the handler's place: 502 and 504 carry x-penstock-outcome where a write
  * may have happened. `reason` is static. */
 void respond_for_handler(struct penstock_invocation *i, unsigned status, const char *reason);

@@ -170,3 +170,7 @@ uint16_t net_address_port(const struct net_address *a) {
     }
     return 0;
 }
+
+int net_address_equal(const struct net_address *a, const struct net_address *b) {
+    return a->len == b->len && memcmp(&a->sa, &b->sa, a->len) == 0;
+}

@@ -30,5 +30,6 @@ int net_address_is_loopback(const struct net_address *a);
 /* A unix address has no port: 0, and setting it does nothing. */
 void net_address_set_port(struct net_address *a, uint16_t port);
 uint16_t net_address_port(const struct net_address *a);
+int net_address_equal(const struct net_address *a, const struct net_address *b);
 
 #endif

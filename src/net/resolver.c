@@ -10,10 +10,6 @@
 #include <netdb.h>
 #include <stdio.h>
 
-static int same_address(const struct net_address *a, const struct net_address *b) {
-    return a->len == b->len && memcmp(&a->sa, &b->sa, a->len) == 0;
-}
-
 /* getaddrinfo repeats an address that is listed twice in the zone or in /etc/hosts. */
 static void add_address(struct resolve_request *r, const struct addrinfo *found) {
     if ((found->ai_family != AF_INET && found->ai_family != AF_INET6) ||
@@ -27,7 +23,7 @@ static void add_address(struct resolve_request *r, const struct addrinfo *found)
     a->len = found->ai_addrlen;
     net_address_set_port(a, r->port);
     for (size_t i = 0; i < r->count; i++) {
-        if (same_address(&r->addresses[i], a)) {
+        if (net_address_equal(&r->addresses[i], a)) {
             return;
         }
     }

@@ -40,7 +40,7 @@ static const struct {
     [STREAM_CLOSED] = {"closed", 0},
 };
 
-void stream_move(struct stream *s, enum stream_state to) {
+static void move(struct stream *s, enum stream_state to) {
     ASSERT(states[s->state].next & BIT(to));
     s->state = (uint8_t)to;
 }
@@ -108,7 +108,7 @@ void stream_init(struct stream *s, struct stream_hub *hub, const struct stream_e
 }
 
 void stream_opened(struct stream *s) {
-    stream_move(s, STREAM_OPEN);
+    move(s, STREAM_OPEN);
     if (stream_queued(s) > 0 || s->shut) {
         stream_mark_dirty(s);
     }
@@ -121,7 +121,7 @@ void stream_transport_ready(struct stream *s) {
         stream_opened(s);
         return;
     }
-    stream_move(s, STREAM_HANDSHAKE);
+    move(s, STREAM_HANDSHAKE);
     stream_step_handshake(s);
 }
 
@@ -131,7 +131,7 @@ static void transport_connected(struct stream *s) {
         stream_transport_ready(s);
         return;
     }
-    stream_move(s, STREAM_PROXY);
+    move(s, STREAM_PROXY);
     stream_update_polling(s);
 }
 
@@ -197,7 +197,7 @@ int stream_connect(struct stream *s, const struct net_address *to,
         error = net_address_is_unix(to) ? connect_unix(s, to) : connect_tcp(s, to);
     }
     if (error == 0) {
-        stream_move(s, STREAM_CONNECTING);
+        move(s, STREAM_CONNECTING);
     }
     return error;
 }
@@ -227,7 +227,7 @@ int stream_accept(struct stream *s, int fd, const struct stream_tls *tls) {
         close(fd);
         return error;
     }
-    stream_move(s, STREAM_CONNECTING);
+    move(s, STREAM_CONNECTING);
     stream_pend(s);
     return 0;
 }
@@ -251,7 +251,7 @@ void stream_fail_later(struct stream *s, int error) {
 void stream_fail_now(struct stream *s, int error) {
     int opened = s->state == STREAM_OPEN;
     s->error = error;
-    stream_move(s, STREAM_FAILED);
+    move(s, STREAM_FAILED);
     stream_update_polling(s);
     stream_send_alert(s);
     stream_drop_queue(s);
@@ -273,7 +273,7 @@ static void finish_close(struct stream *s) {
     tls_engine_free(s->tls);
     s->tls = NULL;
     stream_drop_proxy(s);
-    stream_move(s, STREAM_CLOSED);
+    move(s, STREAM_CLOSED);
     s->events->on_close(s);
 }
 
@@ -301,7 +301,7 @@ void stream_close(struct stream *s) {
     if (s->state >= STREAM_CLOSING) {
         return;
     }
-    stream_move(s, STREAM_CLOSING);
+    move(s, STREAM_CLOSING);
     s->polling = 0;
     stream_drop_queue(s);
     if (list_linked(&s->pending_node)) {

@@ -31,8 +31,6 @@ enum stream_state {
     STREAM_CLOSED,
 };
 
-void stream_move(struct stream *s, enum stream_state to);
-
 /* Schedules what stream_deliver will do in the next turn. */
 void stream_pend(struct stream *s);
 /* Notes the error, to be reported in the next turn. */
@@ -60,8 +58,6 @@ void stream_flush_duty(struct loop_duty *duty);
 void stream_send_alert(struct stream *s);
 /* Frees or returns every buffer. */
 void stream_drop_queue(struct stream *s);
-/* Gives the memory of an empty buffer to the hub, or frees it. */
-void stream_give_back(struct stream_hub *hub, struct buffer *b);
 void stream_wake(struct stream_hub *hub);
 
 #endif

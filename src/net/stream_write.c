@@ -24,7 +24,8 @@ static void borrow(struct stream_hub *hub, struct buffer *b) {
     }
 }
 
-void stream_give_back(struct stream_hub *hub, struct buffer *b) {
+/* Gives the memory of an empty buffer to the hub, or frees it. */
+static void give_back(struct stream_hub *hub, struct buffer *b) {
     if (b->cap == 0) {
         return;
     }
@@ -44,8 +45,8 @@ void stream_drop_queue(struct stream *s) {
         list_remove(&s->dirty_node);
     }
     s->out.len = s->plain.len = 0;
-    stream_give_back(s->hub, &s->out);
-    stream_give_back(s->hub, &s->plain);
+    give_back(s->hub, &s->out);
+    give_back(s->hub, &s->plain);
 }
 
 /* A failed engine may have left an alert, which tells the peer why: one attempt. */
@@ -118,7 +119,7 @@ static void on_written(uv_write_t *request, int status) {
     struct stream *s = container_of(request, struct stream, write);
     s->writing = 0;
     s->hub->bytes_out += status == 0 ? s->sending.len : 0;
-    stream_give_back(s->hub, &s->sending);
+    give_back(s->hub, &s->sending);
     if (s->state >= STREAM_FAILED || s->error != 0) {
         return;
     }
@@ -137,7 +138,7 @@ static void send_rest(struct stream *s) {
     s->hub->write_calls++;
     int rc = uv_write(&s->write, &s->uv.stream, &buf, 1, on_written);
     if (rc != 0) {
-        stream_give_back(s->hub, &s->sending);
+        give_back(s->hub, &s->sending);
         stream_fail_later(s, loop_error(rc));
         return;
     }
@@ -193,8 +194,8 @@ static void finish_shutdown(struct stream *s) {
 
 /* The queue is out. */
 static void drained(struct stream *s) {
-    stream_give_back(s->hub, &s->out);
-    stream_give_back(s->hub, &s->plain);
+    give_back(s->hub, &s->out);
+    give_back(s->hub, &s->plain);
     finish_shutdown(s);
     if (s->state == STREAM_OPEN && s->events->on_drain) {
         s->events->on_drain(s);
@@ -252,7 +253,7 @@ void stream_flush(struct stream *s) {
         list_remove(&s->dirty_node);
     }
     if (pushed == PUSHED_ALL) {
-        stream_give_back(s->hub, &s->out);
+        give_back(s->hub, &s->out);
     }
 }
 

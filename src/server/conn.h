@@ -112,7 +112,6 @@ void conn_drop_parser(struct server_conn *c);
 int conn_may_parse(const struct server_conn *c);
 /* Answers with an error in its turn and closes after it; the arriving request is dropped. */
 void conn_refuse(struct server_conn *c, unsigned status, const char *reason);
-void conn_refuse_with(struct server_conn *c, const struct server_answer *answer);
 /* The body that is arriving is no longer wanted: no request after it. */
 void conn_drop_intake(struct server_conn *c);
 

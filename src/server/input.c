@@ -153,7 +153,7 @@ static int over_bytes(const struct server_conn *c, size_t bytes) {
 
 /* --- refusing --- */
 
-void conn_refuse_with(struct server_conn *c, const struct server_answer *answer) {
+static void refuse_with(struct server_conn *c, const struct server_answer *answer) {
     struct server *s = c->server;
     if (c->intake) { /* its owner has it already, and answers itself or not at all */
         conn_close(c, answer->reason);
@@ -186,10 +186,10 @@ void conn_refuse_with(struct server_conn *c, const struct server_answer *answer)
 }
 
 void conn_refuse(struct server_conn *c, unsigned status, const char *reason) {
-    conn_refuse_with(c, &(struct server_answer){.status = status,
-                                                .body = server_error_body(status),
-                                                .content_type = SLICE("application/json"),
-                                                .reason = reason});
+    refuse_with(c, &(struct server_answer){.status = status,
+                                           .body = server_error_body(status),
+                                           .content_type = SLICE("application/json"),
+                                           .reason = reason});
 }
 
 /* --- parsing --- */
@@ -308,7 +308,7 @@ static void on_head(struct server_conn *c) {
         return;
     }
     if (status && out.answer) {
-        conn_refuse_with(c, out.answer);
+        refuse_with(c, out.answer);
     } else if (status) {
         conn_refuse(c, status, "refused_at_head");
     } else if (out.body_limit == SERVER_BODY_PARTS) {

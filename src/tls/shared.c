@@ -66,7 +66,7 @@ void tls_drbg_fini(struct tls_drbg *d) {
 
 static int identify(const char *file, struct file_id *id) {
     struct stat st;
-    if (stat(file, &st) != 0) {
+    if (stat(file, &st) != 0 || !S_ISREG(st.st_mode)) {
         return ERR_NOT_FOUND;
     }
     memset(id, 0, sizeof(*id));

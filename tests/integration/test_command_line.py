@@ -58,6 +58,12 @@ def test_packaged_sample_is_good():
     ("listen:", "log: {level: loud}\nlisten:", "-:1:14:", "debug|info|warn|error|off"),
     ("listen:", "a: {b: [}\nlisten:", "-:1:9:", "not valid YAML"),
     ("tables:", "listen: []\ntables:", "-:3:1:", "stands here twice"),
+    ("tables:", "  - address: 127.0.0.1:8080\ntables:", "-:3:14:", "127.0.0.1:8080 stands here twice"),
+    ("type: S}", "type: S}\n    sort_key: {name: Artist}", "-:6:15:", "partition key already"),
+    ("listen:", "dynamodb: {endpoint: 'ftp://x'}\nlisten:", "-:1:22:", "https://host[:port]"),
+    ("listen:", "dynamodb: {region: eu west}\nlisten:", "-:1:20:", "not a region's name"),
+    ("listen:", "dynamodb: {ca_file: /nope}\nlisten:", "-:1:21:", "no CA file"),
+    ("listen:", "dynamodb: {ca_file: /}\nlisten:", "-:1:21:", "no CA file"),
 ])
 def test_errors_say_where_and_what(old, new, where, words):
     r = check(GOOD.replace(old, new, 1))
@@ -76,6 +82,7 @@ def test_all_errors_in_one_run():
     ("", "the file is empty"),
     ("- a\n- b\n", "expected a map"),
     ("listen: &a [*a]\n", ""),
+    (GOOD + "---\nworkers: 2\n", "a second YAML document"),
     ("\xff", ""),
     ("a: " + "[" * 5000, ""),
 ])
