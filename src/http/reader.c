@@ -124,8 +124,9 @@ static int on_message_complete(llhttp_t *ll) {
 }
 
 static int keep_trailer(llhttp_t *ll, const char *at, size_t len) {
-    return buffer_append(&reader_of(ll)->trailers, at, len)
-               ? callback_fail(reader_of(ll), 503, "no_memory")
+    struct http_reader *r = reader_of(ll);
+    return r->in_parts && buffer_append(&r->trailers, at, len)
+               ? callback_fail(r, 503, "no_memory")
                : 0;
 }
 
@@ -138,16 +139,6 @@ static int on_trailer_value_complete(llhttp_t *ll) {
 }
 
 static const llhttp_settings_t chunked_settings = {
-    .on_chunk_extension_name = on_extension,
-    .on_chunk_extension_value = on_extension,
-    .on_chunk_extension_name_complete = on_extension_complete,
-    .on_chunk_extension_value_complete = on_extension_complete,
-    .on_chunk_header = on_chunk_header,
-    .on_body = on_chunk_data,
-    .on_message_complete = on_message_complete,
-};
-
-static const llhttp_settings_t parts_settings = {
     .on_chunk_extension_name = on_extension,
     .on_chunk_extension_value = on_extension,
     .on_chunk_extension_name_complete = on_extension_complete,
@@ -502,7 +493,7 @@ static enum http_reader_result run_chunked(struct http_reader *r, char *bytes, s
 
 static enum http_reader_result feed_chunked(struct http_reader *r, char *bytes, size_t len,
                                             size_t *used, struct slice *body) {
-    r->ll.settings = (void *)(uintptr_t)(r->in_parts ? &parts_settings : &chunked_settings);
+    r->ll.settings = (void *)(uintptr_t)&chunked_settings;
     llhttp_resume(&r->ll); /* from the pause at the end of the head */
     enum http_reader_result result = run_chunked(r, bytes, len, used);
     if (result == READER_ERROR) {

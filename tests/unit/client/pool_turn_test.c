@@ -1,5 +1,6 @@
 /* What happens within one turn, against a server of plain blocking sockets, so that the order
  * of events is the test's own. */
+#include "support/loopback.h"
 #include "unit/client/upstream.h"
 
 #include <sys/socket.h>
@@ -15,15 +16,9 @@ static const char last[] = "Connection: close\r\n";
 
 /* A door of its own, beside the scripted server that world_init made. */
 static int setup(void **state) {
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof sin;
     (void)state;
     world_init(&w);
-    door = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(door, (struct sockaddr *)&sin, sizeof sin), 0);
-    assert_int_equal(listen(door, 16), 0);
-    assert_int_equal(getsockname(door, (struct sockaddr *)&sin, &len), 0);
-    w.options.port = ntohs(sin.sin_port);
+    door = listen_on_loopback(&w.options.port);
     w.options.max_connections = 2;
     w.options.warm_connections = 2;
     accepted = 0;

@@ -96,7 +96,7 @@ static void every_schedule_keeps_the_promises(void **state) {
     (void)state;
     if (getenv("PENSTOCK_SEED")) {
         first = number_from("PENSTOCK_SEED", 1);
-        count = 1;
+        count = number_from("PENSTOCK_SCHEDULES", 1);
     }
     for (uint64_t seed = first; seed < first + count; seed++) {
         live_one(seed, outcomes, &told);

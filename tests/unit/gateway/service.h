@@ -3,6 +3,7 @@
 #ifndef UNIT_GATEWAY_SERVICE_H
 #define UNIT_GATEWAY_SERVICE_H
 
+#include "support/loopback.h"
 #include "unit/lambda/stand_in_dynamodb.h"
 
 #include "base/clock.h"
@@ -33,18 +34,6 @@ static void add(const char *key, struct lambda_handler *handler) {
     assert_int_equal(gateway_routes_add(routes, slice_cstr(key), handler, reason), 0);
 }
 
-static int listen_on_loopback(void) {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(listen(fd, 64), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-    port = ntohs(a.sin_port);
-    return fd;
-}
-
 static void service_start(void) {
     memset(&fake_db, 0, sizeof(fake_db));
     routes = gateway_routes_new();
@@ -55,7 +44,7 @@ static void service_start(void) {
                           &(struct gateway_options){.routes = routes, .stage = &stage});
     server = server_new(&loop, &hub, &server_options_default, &gateway_server_events, gateway);
     assert_non_null(server);
-    assert_int_equal(server_listen(server, listen_on_loopback(), NULL), 0);
+    assert_int_equal(server_listen(server, listen_on_loopback(&port), NULL), 0);
 }
 
 static void on_closed(void *arg) {

@@ -1,5 +1,6 @@
 /* The Invoke API over loopback, with handlers in C behind it: they answer, hold, or never
  * answer, so that no process is needed. Programs behind it: tests/integration. */
+#include "support/loopback.h"
 #include "unit/lambda/stand_in_dynamodb.h"
 
 #include "base/clock.h"
@@ -90,18 +91,6 @@ static uint32_t crc(struct slice s) {
     return (uint32_t)crc32_z(0, (const unsigned char *)s.ptr, s.len);
 }
 
-static int listen_on_loopback(void) {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(listen(fd, 64), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-    port = ntohs(a.sin_port);
-    return fd;
-}
-
 static int set_up(void **state) {
     (void)state;
     held_count = calls = 0;
@@ -119,7 +108,7 @@ static int set_up(void **state) {
                                            .crc = crc,
                                            .region = "eu-west-1",
                                            .retry_ms = 20};
-    api = invoke_api_new(&loop, &hub, listen_on_loopback(), &options);
+    api = invoke_api_new(&loop, &hub, listen_on_loopback(&port), &options);
     return 0;
 }
 
