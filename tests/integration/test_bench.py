@@ -256,7 +256,7 @@ def test_a_stall_shows_in_an_open_loop(sink, tmp_path):
     (result, _), (closed, _) = measured_at_once(tmp_path, [["-r", 500, *common], common])
     latency = result["latency_us"]
     assert latency["p99_9"] > 900e3 and latency["p99"] > 800e3, latency
-    assert 900e3 < latency["max"] < 2e6 and latency["p50"] < 300e3
+    assert 900e3 < latency["max"] < 4e6 and latency["p50"] < 300e3
     assert abs(max(p["max_us"] for p in result["timeline"]) - latency["max"]) < 0.1
     assert result["answered"] == 2000  # every one that was due was sent, late
     assert closed["latency_us"]["p99"] < 500e3, closed["latency_us"]

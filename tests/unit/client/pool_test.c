@@ -269,6 +269,29 @@ static void idle_ones_beyond_the_warm_are_closed(void **state) {
     RUN_UNTIL(&w, counts_of(&w).idle >= 1); /* at once, but for a machine that is busy */
 }
 
+/* Opened together, they do not end together: idle limits and ages lie in the last fifth below
+ * what is configured, each its own. */
+static void limits_are_jittered(void **state) {
+    (void)state;
+    w.options.max_connections = w.options.warm_connections = 8;
+    world_pool(&w);
+    RUN_UNTIL(&w, counts_of(&w).idle == 8);
+    uint64_t idle_ns = w.options.idle_ms * NS_PER_MS, age_ns = w.options.max_age_ms * NS_PER_MS;
+    uint64_t idles[8], ages[8];
+    size_t count = 0;
+    for (struct list_node *n = w.pool->conns[CONN_IDLE].first; n != NULL; n = n->next) {
+        const struct pool_conn *c = container_of(n, struct pool_conn, node);
+        assert_in_range(c->idle_limit_ns, idle_ns - idle_ns / 5, idle_ns);
+        assert_in_range(c->age_limit_ns, age_ns - age_ns / 5, age_ns);
+        for (size_t k = 0; k < count; k++) {
+            assert_true(c->idle_limit_ns != idles[k] && c->age_limit_ns != ages[k]);
+        }
+        idles[count] = c->idle_limit_ns;
+        ages[count++] = c->age_limit_ns;
+    }
+    assert_int_equal(count, 8);
+}
+
 /* Under constant use every connection is replaced in time, and no exchange notices. */
 static void old_ones_are_replaced_first(void **state) {
     (void)state;
@@ -463,6 +486,7 @@ int main(void) {
         TEST(warm_connections_are_opened_and_kept),
         TEST(grows_with_need),
         TEST(idle_ones_beyond_the_warm_are_closed),
+        TEST(limits_are_jittered),
         TEST(old_ones_are_replaced_first),
         TEST(old_one_serves_on_without_a_successor),
         TEST(used_again_in_time),

@@ -113,20 +113,26 @@ static void node(void **state) {
     assert_null(strstr(c->got, "X-B"));
 }
 
+/* Starting may take longer than a call may wait. */
+static void wait_until_running(struct function *f) {
+    struct function_counts counts = {0};
+    while (counts.running == 0) {
+        loop_turn(&loop);
+        usleep(1000);
+        function_count(f, &counts);
+    }
+}
+
 static void node_hangs(void **state) {
     (void)state;
     struct function_options o = {.timeout_ms = 700, .warm = 1};
     add_function("GET /hang", NODE, BASE "hang", o);
-    struct function_counts counts = {0};
-    while (counts.running == 0) { /* starting may take longer than a call may wait */
-        loop_turn(&loop);
-        usleep(1000);
-        function_count(functions[0], &counts);
-    }
+    wait_until_running(functions[0]);
     struct client *c = talk("GET /hang HTTP/1.1\r\n" H "\r\n", 1, 0);
     expect_in(c, "HTTP/1.1 504 ");
     expect_in(c, "{\"message\":\"Endpoint request timed out\"}");
     add_function("GET /lost", NODE, BASE "lost", o);
+    wait_until_running(functions[1]);
     expect_in(talk("GET /lost HTTP/1.1\r\n" H "\r\n", 1, 0), "HTTP/1.1 502 ");
 }
 

@@ -256,7 +256,10 @@ static void times_out(void **state) {
     assert_int_equal(counts().timeouts, 1);
     run_ms(200);
     assert_false(alive(pid)); /* killed */
-    assert_int_equal(call("{}")->outcome, FUNCTION_OK);
+    do { /* the next one may take longer to start than a call may wait for it */
+        t = call("{}");
+    } while (t->outcome == FUNCTION_THROTTLED);
+    assert_int_equal(t->outcome, FUNCTION_OK);
 }
 
 /* Of two calls in one process the slow one times out, the other is unharmed. */
@@ -278,11 +281,11 @@ static void times_out_beside_another(void **state) {
 
 static void waits_too_long(void **state) {
     (void)state;
-    start((struct function_options){.timeout_ms = 500});
+    start((struct function_options){.timeout_ms = 2000});
     assert_int_equal(call("{}")->outcome, FUNCTION_OK);
-    assert_int_equal(submit(&calls[0], "{\"do\":\"sleep\",\"seconds\":0.45}"), 0);
-    assert_int_equal(submit(&calls[1], "{\"do\":\"sleep\",\"seconds\":0.45}"), 0);
-    assert_int_equal(submit(&calls[2], "{\"do\":\"sleep\",\"seconds\":0.45}"), 0);
+    assert_int_equal(submit(&calls[0], "{\"do\":\"sleep\",\"seconds\":1.5}"), 0);
+    assert_int_equal(submit(&calls[1], "{\"do\":\"sleep\",\"seconds\":1.5}"), 0);
+    assert_int_equal(submit(&calls[2], "{\"do\":\"sleep\",\"seconds\":1.5}"), 0);
     wait_for(calls, 3);
     assert_int_equal(calls[0].outcome, FUNCTION_OK);
     assert_int_equal(calls[1].outcome, FUNCTION_OK);
