@@ -13,10 +13,25 @@ size_t coalescer_wire_bytes(const struct op *op) {
     return op->item.len + sizeof "{\"DeleteRequest\":{\"Item\":}},";
 }
 
+static size_t outstanding(const struct table *t) {
+    const struct lane *lane = &t->lanes[LANE_COALESCED];
+    return lane->ready.count + lane->flying.count;
+}
+
 int coalescer_eager(const struct table *t) {
     const struct lane *lane = &t->lanes[LANE_COALESCED];
-    return list_empty(&lane->batches) ||
-           lane->ready.count + lane->flying.count <= COALESCER_EAGER_OPS;
+    if (t->crowd > COALESCER_CROWD_OPS) {
+        return lane->ready.count >= t->crowd;
+    }
+    return list_empty(&lane->batches) || outstanding(t) <= COALESCER_EAGER_OPS;
+}
+
+void coalescer_before_turn(const struct dynamodb *d, struct table *t) {
+    size_t now = outstanding(t);
+    if (now >= t->crowd || d->now_ns - t->crowd_ns > d->options.batch_delay_ms * NS_PER_MS) {
+        t->crowd = now;
+        t->crowd_ns = d->now_ns;
+    }
 }
 
 static int is_full(const struct dynamodb *d, const struct table *t) {

@@ -134,6 +134,9 @@ static int send_batch(struct dynamodb *d, struct table *t, enum lane_name lane) 
 void dispatch_run(struct dynamodb *d) {
     size_t idle = 0; /* tables in a row that had nothing to send */
     size_t at = d->first_table;
+    for (size_t i = 0; i < d->table_count; i++) {
+        coalescer_before_turn(d, d->tables[i]);
+    }
     while (idle < d->table_count && d->port->free_places(d->port) > 0) {
         struct table *t = d->tables[at];
         at = at + 1 < d->table_count ? at + 1 : 0;

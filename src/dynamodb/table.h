@@ -27,6 +27,8 @@ struct table {
     struct lane lanes[LANES];
     size_t ready_bytes;      /* of LANE_COALESCED, on the wire */
     uint64_t waits_since_ns; /* a batch of LANE_COALESCED to be filled; 0: none waits */
+    size_t crowd;            /* most ops of LANE_COALESCED outstanding of late */
+    uint64_t crowd_ns;       /* ... and when that was */
     struct limiter writes;
     struct limiter reads;
     struct retry_quota quota;
