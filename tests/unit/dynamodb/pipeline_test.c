@@ -636,6 +636,38 @@ static void what_the_pool_repeated_may_have_happened(void **state) {
 }
 
 /* Retries cost: when 500 tokens are gone the next failure is final; successes pay back. */
+static void put_songs(struct stub *s, int from, int to) {
+    for (int k = from; k < to; k++) {
+        put_song(s, (size_t)k, k);
+    }
+    dynamodb_turn(s->d);
+}
+
+/* What fills no batch waits for those whose batch has just returned, for the delay at most; and
+ * once the crowd is gone, for nobody. */
+static void a_scrap_waits_for_the_crowd(void **state) {
+    struct stub *s = stub_new();
+    (void)state;
+    put_songs(s, 0, 64);
+    assert_int_equal(s->count, 2);
+    answer_status(s, 0, 200, "{}");
+    answer_status(s, 1, 200, "{}");
+    assert_int_equal(s->count, 2); /* none is in flight, and the 14 stay */
+    put_songs(s, 64, 75);
+    assert_int_equal(s->count, 3); /* full */
+    answer_status(s, 2, 200, "{}");
+    put_songs(s, 75, 79);
+    assert_int_equal(s->count, 3);
+    s->now_ns += s->d->options.batch_delay_ms * NS_PER_MS;
+    dynamodb_turn(s->d);
+    assert_int_equal(s->count, 4);
+    answer_status(s, 3, 200, "{}");
+    s->now_ns += 2 * s->d->options.batch_delay_ms * NS_PER_MS;
+    put_songs(s, 79, 90);
+    assert_int_equal(s->count, 5);
+    stub_end(s);
+}
+
 static void the_quota_bounds_retries(void **state) {
     struct stub *s = stub_new();
     struct dynamodb_counts c;
@@ -983,6 +1015,7 @@ int main(void) {
         cmocka_unit_test(the_server_says_when_to_come_back),
         cmocka_unit_test(the_invocation_id_stays_over_the_attempts),
         cmocka_unit_test(what_the_pool_repeated_may_have_happened),
+        cmocka_unit_test(a_scrap_waits_for_the_crowd),
         cmocka_unit_test(the_quota_bounds_retries),
         cmocka_unit_test(deadlines_of_what_waits),
         cmocka_unit_test(a_deadline_in_flight),
