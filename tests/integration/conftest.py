@@ -33,6 +33,16 @@ def free_port():
         return s.getsockname()[1]
 
 
+def read_to_end(s):
+    got = b""
+    try:
+        while more := s.recv(65536):
+            got += more
+    except ConnectionResetError:
+        pass
+    return got
+
+
 def wait_port(port, process, seconds=30):
     end = time.monotonic() + seconds
     while time.monotonic() < end:

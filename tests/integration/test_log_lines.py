@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import MUSIC, free_port, unique
+from conftest import MUSIC, free_port, read_to_end, unique
 
 HEAD = """limits: {{header_timeout_ms: 1000, body_timeout_ms: 1000, first_byte_timeout_ms: 1000,
   idle_timeout_ms: 1000, proxy_header_timeout_ms: 1000, linger_ms: 200, body_bytes: 2000,
@@ -23,16 +23,6 @@ GET = b"GET /music/A/S HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /music HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 KEYED = b"POST /keyed HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
 PROXY = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
-
-
-def read_to_end(s):
-    got = b""
-    try:
-        while more := s.recv(65536):
-            got += more
-    except ConnectionResetError:
-        pass
-    return got
 
 
 def sends(text, status=None):

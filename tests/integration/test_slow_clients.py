@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, MUSIC, Penstock, unique, wait_port
+from conftest import BINARY, MUSIC, Penstock, read_to_end, unique, wait_port
 
 GET = b"GET /music/nobody/nothing HTTP/1.1\r\nHost: x\r\n\r\n"
 HEAD = b"POST /music HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
@@ -46,14 +46,8 @@ def over(sockets):
     """Reads each to its end; what came."""
     texts = []
     for s in sockets:
-        got = b""
-        try:
-            while more := s.recv(65536):
-                got += more
-        except ConnectionResetError:
-            pass
+        texts.append(read_to_end(s))
         s.close()
-        texts.append(got)
     return texts
 
 
