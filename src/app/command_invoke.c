@@ -290,10 +290,6 @@ static int invoke(const struct arguments *args, struct config *c, struct json_ob
 }
 
 int command_invoke(const struct arguments *args, struct config *config) {
-    if (!args->name || !args->event) {
-        config_free(config);
-        return wrong("invoke", "expected NAME_OR_ROUTE -e EVENT.json");
-    }
     struct json_object *event =
         json_object_from_file(strcmp(args->event, "-") == 0 ? "/dev/stdin" : args->event);
     if (!event) {

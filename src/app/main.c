@@ -89,6 +89,10 @@ static int command_run(const struct arguments *args) {
 }
 
 static int command_invoke_logged(const struct arguments *args) {
+    if (!args->name || !args->event) { /* before a configuration is looked for */
+        (void)fprintf(stderr, "penstock: invoke: expected NAME_OR_ROUTE -e EVENT.json\n");
+        return EXIT_USAGE;
+    }
     return run_logged(args, command_invoke);
 }
 

@@ -120,6 +120,13 @@ def test_wrong_usage(args):
     assert r.returncode == 2 and r.stdout == "" and r.stderr
 
 
+@pytest.mark.parametrize("args", [(), ("score",), ("-e", "event.json")])
+def test_invoke_says_what_it_wants(args):
+    """Before it looks for a configuration, which need not be there."""
+    r = run("invoke", *args)
+    assert r.returncode == 2 and "expected NAME_OR_ROUTE -e EVENT.json" in r.stderr
+
+
 def test_start_failures_say_why(tmp_path):
     file = tmp_path / "p.yaml"
     file.write_text(GOOD.replace("8080", "1"))
