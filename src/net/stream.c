@@ -75,6 +75,7 @@ static void on_wake_closed(uv_handle_t *handle) {
 void stream_hub_init(struct stream_hub *hub, struct loop *l) {
     memset(hub, 0, sizeof(*hub));
     hub->loop = l;
+    spares_init(&hub->spares, STREAM_SPARES_BYTES_MAX);
     list_init(&hub->dirty);
     list_init(&hub->pending);
     list_init(&hub->open);
@@ -92,9 +93,7 @@ void stream_hub_fini(struct stream_hub *hub) {
     /* On the heap, as it outlives the hub until the loop's next turn. */
     uv_close((uv_handle_t *)hub->wake, on_wake_closed);
     hub->wake = NULL;
-    while (hub->spare_count > 0) {
-        buffer_fini(&hub->spares[--hub->spare_count]);
-    }
+    spares_fini(&hub->spares);
 }
 
 /* ---- opening ---- */

@@ -3,13 +3,11 @@
 #ifndef NET_STREAM_HUB_H
 #define NET_STREAM_HUB_H
 
-#include "base/buffer.h"
 #include "base/list.h"
+#include "base/spares.h"
 #include "loop/loop.h"
 
-/* Empty buffers a hub keeps for its streams: at most so many, each at most so large. */
-#define STREAM_SPARES_MAX       64
-#define STREAM_SPARE_BYTES_MAX  32768u
+/* Memory of empty buffers that a hub keeps for its streams. */
 #define STREAM_SPARES_BYTES_MAX 1048576u
 #define STREAM_PLAINTEXT_MAX    16384u /* one TLS record */
 
@@ -23,9 +21,7 @@ struct stream_hub {
     struct list pending; /* streams with an event to deliver next turn */
     struct list open;    /* every stream between init and on_close */
     uv_idle_t *wake;     /* runs while something is pending: the poll then does not wait */
-    struct buffer spares[STREAM_SPARES_MAX];
-    size_t spare_count;
-    size_t spare_bytes;
+    struct spares spares;
     char plaintext[STREAM_PLAINTEXT_MAX]; /* what TLS streams show in on_data */
     uint64_t bytes_in;
     uint64_t bytes_out;

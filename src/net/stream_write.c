@@ -12,41 +12,19 @@
 /* Encrypted and sent per stream and turn at most, so that one long answer shares the loop. */
 #define FLUSH_BYTES_PER_TURN 262144u
 #define ENCRYPT_CHUNK        65536u
+#define RECORD_EXTRA         64u /* what a TLS record adds to its bytes, at most */
 /* An on_drain may write again and is flushed again, so often in one turn. */
 #define FLUSH_ROUNDS 8
 
 /* ---- queue memory ---- */
-
-static void borrow(struct stream_hub *hub, struct buffer *b) {
-    if (b->cap == 0 && hub->spare_count > 0) {
-        *b = hub->spares[--hub->spare_count];
-        hub->spare_bytes -= b->cap;
-    }
-}
-
-/* Gives the memory of an empty buffer to the hub, or frees it. */
-static void give_back(struct stream_hub *hub, struct buffer *b) {
-    if (b->cap == 0) {
-        return;
-    }
-    if (b->cap > STREAM_SPARE_BYTES_MAX || hub->spare_count == STREAM_SPARES_MAX ||
-        hub->spare_bytes + b->cap > STREAM_SPARES_BYTES_MAX) {
-        buffer_fini(b);
-        return;
-    }
-    buffer_reset(b, b->cap);
-    hub->spare_bytes += b->cap;
-    hub->spares[hub->spare_count++] = *b;
-    *b = (struct buffer){0};
-}
 
 void stream_drop_queue(struct stream *s) {
     if (list_linked(&s->dirty_node)) {
         list_remove(&s->dirty_node);
     }
     s->out.len = s->plain.len = 0;
-    give_back(s->hub, &s->out);
-    give_back(s->hub, &s->plain);
+    spares_give_back(&s->hub->spares, &s->out);
+    spares_give_back(&s->hub->spares, &s->plain);
 }
 
 /* A failed engine may have left an alert, which tells the peer why: one attempt. */
@@ -78,7 +56,7 @@ int stream_write(struct stream *s, struct slice bytes) {
         return ERR_CLOSED;
     }
     struct buffer *queue = queue_of(s);
-    borrow(s->hub, queue);
+    spares_borrow(&s->hub->spares, queue, bytes.len);
     int error = buffer_append(queue, bytes.ptr, bytes.len);
     stream_mark_dirty(s);
     return error;
@@ -89,7 +67,7 @@ char *stream_reserve(struct stream *s, size_t len) {
         return NULL;
     }
     struct buffer *queue = queue_of(s);
-    borrow(s->hub, queue);
+    spares_borrow(&s->hub->spares, queue, len);
     /* Marked already here: a queue that stays empty gives its memory back in the flush. */
     stream_mark_dirty(s);
     return buffer_reserve(queue, len) == 0 ? buffer_tail(queue) : NULL;
@@ -119,7 +97,7 @@ static void on_written(uv_write_t *request, int status) {
     struct stream *s = container_of(request, struct stream, write);
     s->writing = 0;
     s->hub->bytes_out += status == 0 ? s->sending.len : 0;
-    give_back(s->hub, &s->sending);
+    spares_give_back(&s->hub->spares, &s->sending);
     if (s->state >= STREAM_FAILED || s->error != 0) {
         return;
     }
@@ -138,7 +116,7 @@ static void send_rest(struct stream *s) {
     s->hub->write_calls++;
     int rc = uv_write(&s->write, &s->uv.stream, &buf, 1, on_written);
     if (rc != 0) {
-        give_back(s->hub, &s->sending);
+        spares_give_back(&s->hub->spares, &s->sending);
         stream_fail_later(s, loop_error(rc));
         return;
     }
@@ -168,7 +146,8 @@ static size_t send_out(struct stream *s) {
 static void encrypt(struct stream *s) {
     size_t len = s->plain.len < ENCRYPT_CHUNK ? s->plain.len : ENCRYPT_CHUNK;
     int rc = 0;
-    borrow(s->hub, &s->out);
+    spares_borrow(&s->hub->spares, &s->out,
+                  len + (len / STREAM_PLAINTEXT_MAX + 1) * RECORD_EXTRA);
     if (len > 0) {
         rc = tls_engine_write(s->tls, slice_of(buffer_begin(&s->plain), len));
         buffer_consume(&s->plain, len);
@@ -194,8 +173,8 @@ static void finish_shutdown(struct stream *s) {
 
 /* The queue is out. */
 static void drained(struct stream *s) {
-    give_back(s->hub, &s->out);
-    give_back(s->hub, &s->plain);
+    spares_give_back(&s->hub->spares, &s->out);
+    spares_give_back(&s->hub->spares, &s->plain);
     finish_shutdown(s);
     if (s->state == STREAM_OPEN && s->events->on_drain) {
         s->events->on_drain(s);
@@ -253,7 +232,7 @@ void stream_flush(struct stream *s) {
         list_remove(&s->dirty_node);
     }
     if (pushed == PUSHED_ALL) {
-        give_back(s->hub, &s->out);
+        spares_give_back(&s->hub->spares, &s->out);
     }
 }
 

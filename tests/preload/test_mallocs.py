@@ -22,7 +22,7 @@ functions: [{{name: empty, library: '{BUILD}/penstock-empty.so'}}]
 """
 # What the pool opens later allocates: everything it may have is there from the start.
 WARM = "  max_connections: 4\n  warm_connections: 4\n"
-ROUNDS = 5
+ROUNDS = 8
 
 
 class Counter:
