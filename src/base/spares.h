@@ -1,4 +1,5 @@
-/* Memory of empty buffers, kept for the next ones that need some: no malloc in the steady state.
+/* Memory of empty buffers, kept for the next ones that need some: no malloc in the steady
+ * state.
  *
  * One shelf per size, doubling from SPARES_FIRST_BYTES, which are the sizes a buffer grows
  * through: who needs little takes from a low shelf and leaves the large ones to those who need
