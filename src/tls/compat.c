@@ -1,6 +1,7 @@
 #include "tls/compat.h"
 
-#include <mbedtls/gcm.h>
+#include "tls/gcm.h"
+
 #include <string.h>
 
 #if COMPAT_MBEDTLS_3
@@ -19,6 +20,7 @@ void compat_global_init(void) {
     (void)mbedtls_aesni_has_support(MBEDTLS_AESNI_AES);
     (void)mbedtls_aesni_has_support(MBEDTLS_AESNI_CLMUL);
 #endif
+    gcm_init();
     /* One operation of the cipher fills every static table behind it. */
     mbedtls_gcm_init(&gcm);
     if (mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, zeros, 128) == 0) {
