@@ -87,7 +87,7 @@ static size_t format(char *out, struct http_response_head *head, struct slice *b
 
 static int in_turn(const struct server_slot *slot) {
     const struct server_conn *c = slot->request.conn;
-    return c->requests.first == &slot->request.node && !c->cut;
+    return c->requests.first == &slot->request.node && !c->cut && !c->broken;
 }
 
 static void count_written(struct server_conn *c, size_t len) {
@@ -97,16 +97,29 @@ static void count_written(struct server_conn *c, size_t len) {
     }
 }
 
-/* Out of memory, or the stream has failed and on_end will say so: either way the order of the
- * answers can no longer be kept. Not closed here, where the owner is on the stack. */
-static void break_conn(struct server_conn *c) {
-    c->broken = 1;
+/* No memory for an answer, or the stream has failed and on_end will say so: either way the
+ * order of the answers can no longer be kept, and none follows. Not closed here, where the
+ * owner is on the stack. */
+static void break_conn(struct server_conn *c, const char *reason) {
+    c->broken = c->broken ? c->broken : reason;
     server_resume_later(c->server, c);
+}
+
+/* What of its answers a connection has over out_bytes is part of request_bytes: half of that at
+ * most, which leaves the other to requests, but where a single answer is so large. */
+static int has_memory(struct server_conn *c, size_t bytes) {
+    struct server *s = c->server;
+    size_t unsent = stream_queued(&c->stream) + c->kept;
+    if (unsent + bytes <= s->options.out_bytes) {
+        return 1;
+    }
+    conn_account(c);
+    return s->bytes + bytes <= s->options.request_bytes / (unsent > 0 ? 2 : 1);
 }
 
 static void write_bytes(struct server_conn *c, struct slice bytes) {
     if (stream_write(&c->stream, bytes)) {
-        break_conn(c);
+        break_conn(c, "no_memory");
         return;
     }
     count_written(c, bytes.len);
@@ -116,7 +129,7 @@ static void write_answer(struct server_conn *c, struct http_response_head *head,
                          struct slice *body, size_t bound) {
     char *out = stream_reserve(&c->stream, bound);
     if (out == NULL) {
-        break_conn(c);
+        break_conn(c, "no_memory");
         return;
     }
     size_t len = format(out, head, body);
@@ -197,7 +210,7 @@ static void write_kept(struct server_conn *c, struct server_slot *slot) {
 
 void conn_pump(struct server_conn *c) {
     struct list_node *node = NULL;
-    while (!c->cut && (node = c->requests.first) != NULL) {
+    while (!c->cut && !c->broken && (node = c->requests.first) != NULL) {
         struct server_slot *slot = slot_of(node);
         write_kept(c, slot);
         if (!slot->request.answered) {
@@ -205,7 +218,14 @@ void conn_pump(struct server_conn *c) {
         }
         remove_slot(c, slot);
     }
-    if (c->continue_due && !c->cut && (node == NULL || slot_of(node) == c->intake)) {
+    if (c->cut || c->broken) {
+        return;
+    }
+    if (node != NULL && slot_of(node)->starved) {
+        server_resume_later(c->server, c); /* for those ahead of it, which are gone */
+    }
+    if (c->continue_due && !c->cut && !c->broken &&
+        (node == NULL || slot_of(node) == c->intake)) {
         c->continue_due = 0;
         write_bytes(c, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
     }
@@ -234,7 +254,7 @@ static void tell_owner(const struct server_slot *slot, unsigned status, size_t b
 static void keep_answer(struct server_slot *slot, struct http_response_head *head,
                         struct slice *body, size_t bound) {
     if (reserve_kept(slot, bound)) {
-        break_conn(slot->request.conn);
+        break_conn(slot->request.conn, "no_memory");
         return;
     }
     buffer_grow(&slot->answer, format(buffer_tail(&slot->answer), head, body));
@@ -260,15 +280,20 @@ static void answer_with(struct server_slot *slot, const struct server_answer *an
     size_t bound = http_response_bound(&head, body) + 64;
     int now = in_turn(slot);
     slot->request.answered = 1;
-    if (now) {
+    if (!c->broken && !has_memory(c, bound)) {
+        break_conn(c, "answer_memory");
+    }
+    if (c->broken) {
+        body = SLICE_EMPTY;
+    } else if (now) {
         write_answer(c, &head, &body, bound);
     } else {
         keep_answer(slot, &head, &body, bound);
     }
     size_t sent = head.head_only ? 0 : body.len;
-    tell_owner(slot, head.status, sent,
-               head.status == answer->status ? answer->reason : "bad_answer");
-    if (now) {
+    const char *reason = head.status == answer->status ? answer->reason : "bad_answer";
+    tell_owner(slot, head.status, sent, c->broken ? c->broken : reason);
+    if (now && !c->broken) {
         remove_slot(c, slot);
         conn_pump(c);
     }
@@ -357,7 +382,7 @@ int server_begin(struct server_request *r, const struct server_answer *answer) {
     head.keep_alive = r->http.minor != 0 && !answer->close && !is_last(c, slot);
     char *out = slot_reserve(slot, http_response_bound(&head, SLICE_EMPTY));
     if (out == NULL) {
-        break_conn(c); /* and on_abandon follows */
+        break_conn(c, "no_memory"); /* and on_abandon follows */
     } else {
         size_t len = head.status >= 200 ? http_format_response(out, &head, SLICE_EMPTY) : 0;
         if (len == 0) {
@@ -384,7 +409,7 @@ bool server_write(struct server_request *r, struct slice part) {
     }
     char *out = slot_reserve(slot, part.len + HTTP_CHUNK_EXTRA);
     if (out == NULL) {
-        break_conn(c);
+        break_conn(c, "no_memory");
         return true;
     }
     size_t len = part.len;
@@ -395,7 +420,7 @@ bool server_write(struct server_request *r, struct slice part) {
     }
     slot_wrote(slot, len);
     slot->sent += part.len;
-    size_t waiting = in_turn(slot) ? stream_queued(&c->stream) : slot->answer.len;
+    size_t waiting = stream_queued(&c->stream) + (in_turn(slot) ? 0 : c->kept);
     if (waiting >= c->server->options.out_bytes) {
         slot->starved = 1;
         server_resume_later(c->server, c); /* reading stops, too */
@@ -421,7 +446,7 @@ void server_end(struct server_request *r) {
     if (slot->chunked && !slot->bodyless && !r->conn->broken) {
         char *out = slot_reserve(slot, last.len);
         if (out == NULL) {
-            break_conn(r->conn);
+            break_conn(r->conn, "no_memory");
         } else {
             memcpy(out, last.ptr, last.len);
             slot_wrote(slot, last.len);

@@ -51,8 +51,9 @@ struct server_conn {
     size_t lingered;
     uint64_t answered;
     struct address_count *address; /* NULL: not counted */
-    struct net_address peer;       /* or whom its PROXY header speaks for */
-    uint16_t port;                 /* the one it came to */
+    const char *broken;      /* why an answer was lost: none follows, closed in the next turn */
+    struct net_address peer; /* or whom its PROXY header speaks for */
+    uint16_t port;           /* the one it came to */
     unsigned tls : 1;
     unsigned proxied : 1;    /* a PROXY header is due */
     unsigned surplus : 1;    /* one more than its address may have: 503 */
@@ -62,7 +63,6 @@ struct server_conn {
     unsigned reading : 1;
     unsigned no_more : 1;      /* no request after those handed out */
     unsigned peer_done : 1;    /* on_end came */
-    unsigned broken : 1;       /* no memory for an answer: closed in the next turn */
     unsigned continue_due : 1; /* 100 Continue, once the answers before it are out */
     unsigned paused : 1;       /* the owner wants no more of the body that is arriving */
     unsigned cut : 1;          /* no answer after the last one: ends in the next turn */

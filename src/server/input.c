@@ -441,7 +441,7 @@ static int end_cut(struct server_conn *c) {
 
 void conn_resume(struct server_conn *c) {
     if (c->broken) {
-        conn_close(c, "no_memory");
+        conn_close(c, c->broken);
         return;
     }
     if (c->cut && end_cut(c)) {

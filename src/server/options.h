@@ -18,7 +18,10 @@ struct server_options {
     size_t connections_per_address;
     size_t pipeline_depth; /* requests of one connection handed out at a time; 32 */
     size_t out_bytes;      /* unsent answer bytes of a connection: reading pauses; 262144 */
-    size_t request_bytes;  /* of requests and unsent answers, all connections; 268435456 */
+    /* Of requests and unsent answers, all connections: a request beyond is 503. Answers to what
+     * was already taken in may pass out_bytes until half of this is used; then their connection
+     * is closed ("answer_memory"). 268435456 */
+    size_t request_bytes;
     uint64_t header_timeout_ms; /* from the first byte to the end of the head: 408; 10000 */
     uint64_t body_timeout_ms;   /* without enough progress: 408; 10000 */
     size_t body_min_rate;       /* bytes per second, averaged over a timeout window; 100 */

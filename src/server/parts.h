@@ -9,8 +9,9 @@
  * Answer, in place of server_respond: server_begin, server_write ..., then server_end or
  * server_abort. HTTP/1.1 gets chunks (RFC 9112 section 7.1), HTTP/1.0 bytes until close; HEAD,
  * 204 and 304 the head alone. The order of answers is kept: before its turn an answer waits in
- * memory. Of each answer at most options.out_bytes (and the last part) wait unsent: then
- * server_write says false, and on_room comes once the client has read on. A client that leaves,
+ * memory. Of a connection's answers at most options.out_bytes (and the last part of each) wait
+ * unsent: then server_write says false, and on_room comes once the client has read on and the
+ * answer's turn has come. A client that leaves,
  * or reads nothing for write_timeout_ms, is on_abandon, as for any request.
  *
  * No event comes from inside these calls. */

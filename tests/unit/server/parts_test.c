@@ -277,6 +277,35 @@ static void a_slow_client_stops_its_producer(void **state) {
     stop(f);
 }
 
+/* All of a connection's answers that wait for their turn count; whoever is stopped by another
+ * one's bytes goes on when its turn comes, even if nothing of its own was waiting. */
+static void waiting_answers_count_together(void **state) {
+    (void)state;
+    static char part[60000];
+    memset(part, 'x', sizeof(part));
+    struct server_options o = server_options_default;
+    o.out_bytes = 100000;
+    struct front *f = start_with(&o);
+    struct client *c = client_connect(f);
+    client_send(f, c, GET GET GET);
+    turn_until(f, f->held_count == 3);
+    begin(f->held[2]);
+    assert_true(server_write(f->held[2], slice_of(part, sizeof(part))));
+    assert_false(server_write(f->held[2], slice_of(part, sizeof(part))));
+    begin(f->held[1]);
+    assert_false(server_write(f->held[1], SLICE("second")));
+    turn(f, 10);
+    assert_int_equal(rooms, 0);
+    front_answer(f, f->held[0]);
+    turn_until(f, (client_read(c), rooms == 1));
+    server_end(f->held[1]);
+    turn_until(f, (client_read(c), rooms == 2));
+    server_end(f->held[2]);
+    turn_until(f, client_count(c, LAST) == 2);
+    client_close(c);
+    stop(f);
+}
+
 static void an_abort_is_no_end(void **state) {
     (void)state;
     struct front *f = start();
@@ -508,6 +537,7 @@ int main(void) {
         cmocka_unit_test(bad_heads_are_refused),
         cmocka_unit_test(order_is_kept),
         cmocka_unit_test(a_slow_client_stops_its_producer),
+        cmocka_unit_test(waiting_answers_count_together),
         cmocka_unit_test(an_abort_is_no_end),
         cmocka_unit_test(the_client_leaves),
         cmocka_unit_test(a_drain_waits_for_the_end),
