@@ -162,8 +162,8 @@ TARGET static void begin(struct gcm_run *g, const mbedtls_gcm_context *ctx, size
     }
 }
 
-TARGET static int update(mbedtls_gcm_context *ctx, size_t len, const unsigned char *in,
-                         unsigned char *out) {
+TARGET static int gcm_update_aes(mbedtls_gcm_context *ctx, size_t len, const unsigned char *in,
+                                 unsigned char *out) {
     struct gcm_run g;
     if ((out > in && (size_t)(out - in) < len) || ctx->len + len < ctx->len ||
         ctx->len + len > BYTES_MAX) {
@@ -188,13 +188,13 @@ TARGET static int update(mbedtls_gcm_context *ctx, size_t len, const unsigned ch
     return 0;
 }
 
-static int update_if_aes(mbedtls_gcm_context *ctx, size_t len, const unsigned char *in,
-                         unsigned char *out) {
+static int gcm_update_if_aes(mbedtls_gcm_context *ctx, size_t len, const unsigned char *in,
+                             unsigned char *out) {
     const mbedtls_cipher_info_t *cipher = ctx->cipher_ctx.cipher_info;
     int aes = cipher != NULL && (cipher->type == MBEDTLS_CIPHER_AES_128_ECB ||
                                  cipher->type == MBEDTLS_CIPHER_AES_192_ECB ||
                                  cipher->type == MBEDTLS_CIPHER_AES_256_ECB);
-    return aes ? update(ctx, len, in, out) : gcm_update_mbedtls(ctx, len, in, out);
+    return aes ? gcm_update_aes(ctx, len, in, out) : gcm_update_mbedtls(ctx, len, in, out);
 }
 
 gcm_update_fn gcm_update_native(void) {
@@ -202,7 +202,7 @@ gcm_update_fn gcm_update_native(void) {
     int has = mbedtls_aesni_has_support(MBEDTLS_AESNI_AES) &&
               mbedtls_aesni_has_support(MBEDTLS_AESNI_CLMUL) &&
               __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1");
-    return has ? update_if_aes : NULL;
+    return has ? gcm_update_if_aes : NULL;
 }
 
 #else
