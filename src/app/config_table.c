@@ -73,9 +73,8 @@ const struct config_key config_table[] = {
     NUM("limits.out_bytes", "262144", 4096, GIB,
         "unsent answer bytes of a connection; reading pauses"),
     NUM("limits.request_bytes", "268435456", 65536, 64 * GIB,
-        "bytes of requests and unsent answers in memory, all workers; 503 beyond; from half of "
-        "it "
-        "on, connections with more than out_bytes unsent are closed"),
+        "bytes of requests and unsent answers in memory, all workers; 503 beyond; from half "
+        "of it on, connections with more than out_bytes unsent are closed"),
     NUM("limits.header_timeout_ms", "10000", 1, DAY_MS,
         "milliseconds for a whole head; 408 beyond"),
     NUM("limits.body_timeout_ms", "10000", 1, DAY_MS,
