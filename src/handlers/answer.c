@@ -26,6 +26,10 @@ void answer_bad_response(struct penstock_invocation *i) {
     penstock_respond_message(i, 502, "Internal server error", "bad_dynamodb_response");
 }
 
+void answer_unknown(struct penstock_invocation *i) {
+    penstock_respond_outcome(i, &(struct penstock_result){.outcome = PENSTOCK_UNKNOWN});
+}
+
 int response_member(struct slice body, struct slice name, struct slice *value) {
     struct json_cursor c;
     struct slice member, raw;

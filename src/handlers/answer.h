@@ -19,8 +19,11 @@ void answer_json(struct penstock_invocation *i, int status, struct slice body);
 void answer_error(struct penstock_invocation *i, int error, const char *message);
 /* penstock_dynamodb said no: the answer its outcome has. */
 void answer_not_taken(struct penstock_invocation *i, int outcome);
-/* DynamoDB's acknowledgement could not be read. */
+/* DynamoDB's answer to a read could not be read. */
 void answer_bad_response(struct penstock_invocation *i);
+/* That a write may have happened is all there is to say: no answer could be made of what came.
+ */
+void answer_unknown(struct penstock_invocation *i);
 
 /* A member of DynamoDB's response, raw; ptr NULL: there is none. The whole response is walked:
  * 0, or ERR_PROTOCOL when it is broken anywhere, so that half a response is never taken for one

@@ -112,7 +112,7 @@ static void on_updated(struct penstock_invocation *i, void *arg,
     }
     if (response_member(slice_in(result->body), SLICE("Attributes"), &item) != 0 ||
         model_decode_item(item, &s->answer) != 0) {
-        answer_bad_response(i);
+        answer_unknown(i);
     } else {
         answer_json(i, 200, buffer_slice(&s->answer));
     }
