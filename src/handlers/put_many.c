@@ -87,8 +87,7 @@ static void answer_all(struct penstock_invocation *i, const struct put_many *m) 
     }
     error = error ? error : buffer_append_slice(out, SLICE("]}"));
     if (error) {
-        /* Some are stored and we cannot say which. */
-        penstock_respond_message(i, 502, "Internal server error", "no_memory");
+        answer_unknown(i); /* some may be stored, and we cannot say which */
         return;
     }
     answer_json(i, 200, buffer_slice(out));

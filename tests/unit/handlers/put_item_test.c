@@ -173,6 +173,19 @@ static void many(void **state) {
     invocation_fini(&i);
 }
 
+/* A message that no JSON string can hold: which are stored cannot be said. */
+static void many_answered_unreadably(void **state) {
+    struct penstock_invocation i = {BODY(
+        "[{\"Artist\":\"a\",\"SongTitle\":\"1\"},{\"Artist\":\"b\",\"SongTitle\":\"2\"}]")};
+    (void)state;
+    run(&i, &plain);
+    settle(&i, 0, PENSTOCK_OK, "", "");
+    settle(&i, 1, PENSTOCK_REFUSED, "", "\xff");
+    assert_int_equal(i.answers, 1);
+    assert_int_equal(i.outcome, PENSTOCK_UNKNOWN);
+    invocation_fini(&i);
+}
+
 static void lines(void **state) {
     struct penstock_invocation i = {
         BODY("{\"Artist\":\"a\",\"SongTitle\":\"1\"}\n{\"Artist\":\n"
@@ -271,21 +284,14 @@ static void no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stored),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(not_taken),
-        cmocka_unit_test(outcomes),
-        cmocka_unit_test(condition),
-        cmocka_unit_test(set_values),
-        cmocka_unit_test(types),
-        cmocka_unit_test(key_from_the_path),
-        cmocka_unit_test(many),
-        cmocka_unit_test(lines),
-        cmocka_unit_test(many_when_busy),
-        cmocka_unit_test(none_taken),
-        cmocka_unit_test(refused_as_a_whole),
-        cmocka_unit_test(set_for_each),
-        cmocka_unit_test(no_memory),
+        cmocka_unit_test(stored),       cmocka_unit_test(refused),
+        cmocka_unit_test(not_taken),    cmocka_unit_test(outcomes),
+        cmocka_unit_test(condition),    cmocka_unit_test(set_values),
+        cmocka_unit_test(types),        cmocka_unit_test(key_from_the_path),
+        cmocka_unit_test(many),         cmocka_unit_test(many_answered_unreadably),
+        cmocka_unit_test(lines),        cmocka_unit_test(many_when_busy),
+        cmocka_unit_test(none_taken),   cmocka_unit_test(refused_as_a_whole),
+        cmocka_unit_test(set_for_each), cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
