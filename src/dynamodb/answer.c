@@ -228,13 +228,17 @@ static void split(struct dynamodb *d, struct batch *b) {
 static void settle_or_retry(struct dynamodb *d, struct batch *b, const struct answer *a,
                             int error) {
     int canceled = error == ERR_CANCELED || d->phase >= PIPELINE_CLOSING;
+    int stored = 0; /* an answer that hands everything back is no success */
     uint32_t paid = 0;
     for (size_t i = 0; i < b->count; i++) {
         struct op *op = b->ops[i];
-        paid += op->paid;
+        if (a->verdict == VERDICT_STORED && !op->unprocessed) {
+            stored = 1;
+            paid += op->paid;
+        }
         judge(d, b, op, a, canceled);
     }
-    if (a->verdict == VERDICT_STORED) {
+    if (stored) {
         retry_quota_refund(&b->table->quota, paid);
     }
 }

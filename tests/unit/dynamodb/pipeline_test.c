@@ -635,7 +635,6 @@ static void what_the_pool_repeated_may_have_happened(void **state) {
     stub_end(s);
 }
 
-/* Retries cost: when 500 tokens are gone the next failure is final; successes pay back. */
 static void put_songs(struct stub *s, int from, int to) {
     for (int k = from; k < to; k++) {
         put_song(s, (size_t)k, k);
@@ -668,6 +667,7 @@ static void a_scrap_waits_for_the_crowd(void **state) {
     stub_end(s);
 }
 
+/* Retries cost: when 500 tokens are gone the next failure is final; successes pay back. */
 static void the_quota_bounds_retries(void **state) {
     struct stub *s = stub_new();
     struct dynamodb_counts c;
@@ -694,6 +694,39 @@ static void the_quota_bounds_retries(void **state) {
     dynamodb_count(s->d, &c);
     assert_int_equal(c.settled, 60);
     assert_true(s->d->tables[0]->quota.tokens > 400);
+    stub_end(s);
+}
+
+/* "All of it is handed back" is a 200, and no success: it earns nothing. */
+static void what_is_handed_back_pays_for_its_retry(void **state) {
+    static const char both[] =
+        "{\"UnprocessedItems\":{\"Music\":[{\"PutRequest\":{\"Item\":" KEY1
+        "}},{\"PutRequest\":{\"Item\":" KEY2 "}}]}}";
+    static const char second[] =
+        "{\"UnprocessedItems\":{\"Music\":[{\"PutRequest\":{\"Item\":" KEY2 "}}]}}";
+    struct stub *s = stub_new();
+    const struct retry_quota *quota = &s->d->tables[0]->quota;
+    (void)state;
+    put_songs(s, 1, 3);
+    answer_status(s, 0, 200, both);
+    assert_int_equal(quota->tokens, 490);
+    s->now_ns += NS_PER_S;
+    dynamodb_turn(s->d);
+    assert_int_equal(s->count, 2);
+    answer_status(s, 1, 200, both);
+    assert_int_equal(quota->tokens, 480);
+    s->now_ns += 2 * NS_PER_S;
+    dynamodb_turn(s->d);
+    assert_int_equal(s->count, 3);
+    answer_status(s, 2, 200, second); /* the first is stored, the second pays again */
+    assert_int_equal(s->got[1].outcome, OUTCOME_OK);
+    assert_true(quota->tokens <= 480);
+    s->now_ns += 4 * NS_PER_S;
+    dynamodb_turn(s->d);
+    assert_int_equal(s->count, 4);
+    answer_status(s, 3, 200, "{}");
+    assert_int_equal(s->got[2].outcome, OUTCOME_OK);
+    assert_true(quota->tokens <= 500 - 10);
     stub_end(s);
 }
 
@@ -1017,6 +1050,7 @@ int main(void) {
         cmocka_unit_test(what_the_pool_repeated_may_have_happened),
         cmocka_unit_test(a_scrap_waits_for_the_crowd),
         cmocka_unit_test(the_quota_bounds_retries),
+        cmocka_unit_test(what_is_handed_back_pays_for_its_retry),
         cmocka_unit_test(deadlines_of_what_waits),
         cmocka_unit_test(a_deadline_in_flight),
         cmocka_unit_test(a_drain_does_not_wait_for_the_abandoned),
