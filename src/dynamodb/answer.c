@@ -280,7 +280,7 @@ static void on_done(struct exchange *x, int error, const struct http_response *r
     size_t count = b->count;
     count_attempt(b, error);
     remember_resend(b);
-    if (a.verdict == VERDICT_REFUSED && count > 1 && d->phase < PIPELINE_CLOSING) {
+    if (a.verdict == VERDICT_REFUSED && count > 1) {
         split(d, b);
     } else {
         settle_or_retry(d, b, &a, error);

@@ -923,6 +923,21 @@ static void a_close_settles_everything(void **state) {
     stub_end(s);
 }
 
+/* Its last answer refuses a batch as a whole: nobody knows any more whom it meant. */
+static void a_close_accuses_nobody(void **state) {
+    struct stub *s = stub_new();
+    (void)state;
+    put_songs(s, 0, 3);
+    (void)text_of(s, 0);
+    dynamodb_close(s->d, note_closed, s);
+    answer_status(s, 0, 400, "{\"__type\":\"a#ValidationException\",\"message\":\"bad\"}");
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(s->got[i].calls, 1);
+        assert_int_equal(s->got[i].outcome, OUTCOME_UNAVAILABLE);
+    }
+    stub_end(s);
+}
+
 /* A table with much to send does not keep another from the one place there is. */
 static void tables_take_turns(void **state) {
     struct dynamodb_options o = dynamodb_options_default;
@@ -1057,6 +1072,7 @@ int main(void) {
         cmocka_unit_test(bad_credentials_are_told_once_a_second),
         cmocka_unit_test(the_date_field_moves_the_clock),
         cmocka_unit_test(a_close_settles_everything),
+        cmocka_unit_test(a_close_accuses_nobody),
         cmocka_unit_test(tables_take_turns),
         cmocka_unit_test(no_malloc_in_the_steady_state),
     };
