@@ -93,10 +93,10 @@ static void read_answer(struct dynamodb *d, struct batch *b, int error,
         a->verdict = VERDICT_RENEWABLE;
         a->kind = AWS_CLOCK_SKEW;
     }
-    if (a->verdict == VERDICT_STORED && b->count > 1 &&
-        batch_read_unprocessed(b, a->body, &d->keys) != 0) {
+    if (a->verdict == VERDICT_STORED && op_is_write(b->ops[0]) &&
+        (r->status != 200 || batch_read_answer(b, a->body, &d->keys) != 0)) {
         a->verdict = VERDICT_LOST;
-        a->message = SLICE("a BatchWriteItem answer that is not one");
+        a->message = SLICE("an answer that is not DynamoDB's");
     }
 }
 

@@ -101,33 +101,40 @@ static int take_back_table(struct batch *b, struct slice requests,
     return error == ERR_NOT_FOUND ? 0 : ERR_PROTOCOL;
 }
 
-static int take_back_all(struct batch *b, struct slice body, struct model_key_buffer *keys) {
+static int take_back_all(struct batch *b, struct slice unprocessed,
+                         struct model_key_buffer *keys) {
     struct json_cursor c;
-    struct slice name, value, unprocessed = SLICE_EMPTY;
-    int error = open_as(&c, body, '}');
-    while (!error && !(error = json_cursor_next(&c, &name, &value))) {
-        if (slice_eq(name, SLICE("UnprocessedItems"))) {
-            unprocessed = value;
-        }
-    }
-    if (error != ERR_NOT_FOUND) {
-        return ERR_PROTOCOL;
-    }
-    if (!unprocessed.ptr) {
-        return 0;
-    }
-    error = open_as(&c, unprocessed, '}');
+    struct slice name, value;
+    int error = open_as(&c, unprocessed, '}');
     while (!error && !(error = json_cursor_next(&c, &name, &value))) {
         error = slice_eq(name, b->table->name) ? take_back_table(b, value, keys) : ERR_PROTOCOL;
     }
     return error == ERR_NOT_FOUND ? 0 : ERR_PROTOCOL;
 }
 
-int batch_read_unprocessed(struct batch *b, struct slice body, struct model_key_buffer *keys) {
-    if (slice_eq(body, SLICE("{\"UnprocessedItems\":{}}"))) {
+/* The whole answer is walked: half of one is none. */
+static int find_unprocessed(struct slice body, struct slice *unprocessed) {
+    struct json_cursor c;
+    struct slice name, value;
+    int error = open_as(&c, body, '}');
+    *unprocessed = SLICE_EMPTY;
+    while (!error && !(error = json_cursor_next(&c, &name, &value))) {
+        if (slice_eq(name, SLICE("UnprocessedItems"))) {
+            *unprocessed = value;
+        }
+    }
+    return error == ERR_NOT_FOUND ? 0 : ERR_PROTOCOL;
+}
+
+int batch_read_answer(struct batch *b, struct slice body, struct model_key_buffer *keys) {
+    struct slice unprocessed;
+    if (slice_eq(body, SLICE("{\"UnprocessedItems\":{}}")) || slice_eq(body, SLICE("{}"))) {
         return 0;
     }
-    int error = take_back_all(b, body, keys);
+    int error = find_unprocessed(body, &unprocessed);
+    if (!error && b->count > 1 && unprocessed.ptr) {
+        error = take_back_all(b, unprocessed, keys);
+    }
     for (size_t i = 0; error && i < b->count; i++) {
         b->ops[i]->unprocessed = 0;
     }

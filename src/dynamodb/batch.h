@@ -29,8 +29,9 @@ enum op_kind batch_kind(const struct batch *b);
 /* The JSON body, appended. 0 or ERR_NOMEM. */
 MUST_CHECK int batch_write_body(const struct batch *b, struct buffer *out);
 /* Sets op->unprocessed of those a BatchWriteItem response hands back, found by their keys. 0;
- * ERR_PROTOCOL when the response is not one to be believed (then none is set). */
-MUST_CHECK int batch_read_unprocessed(struct batch *b, struct slice body,
-                                      struct model_key_buffer *keys);
+ * ERR_PROTOCOL when the response, to one write or to many, is not one to be believed (then none
+ * is set). */
+MUST_CHECK int batch_read_answer(struct batch *b, struct slice body,
+                                 struct model_key_buffer *keys);
 
 #endif

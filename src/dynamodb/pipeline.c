@@ -14,7 +14,7 @@
  *  FLYING, in a struct batch (one exchange) --- port->send --> pool                       |
  *    |                                           on_write: batch_write_body, signed      |
  *    |                                           on_done:  the end of the exchange        |
- *    | answer.c: answer_read, batch_read_unprocessed, limiter, the matrix of outcome.c    |
+ *    | answer.c: answer_read, batch_read_answer, limiter, the matrix of outcome.c         |
  *    |--- refused as a whole: split into two groups of suspects ------------------------->|
  *    |--- may be repeated (attempts, quota, time): RESTING, in d->resting                 |
  *    |                                               `-- wake_rested, its time has come --'

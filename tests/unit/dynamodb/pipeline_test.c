@@ -408,6 +408,32 @@ static void answers_that_are_none_are_not_believed(void **state) {
     }
 }
 
+/* Somebody answered 200 who is not DynamoDB: a login page, a load balancer's "ok". */
+static void a_lone_write_is_stored_by_dynamodb_alone(void **state) {
+    static const struct {
+        uint16_t status;
+        const char *body;
+    } answers[] = {{200, ""},  {200, "<html>log in</html>"}, {200, "ok"}, {200, "[]"},
+                   {200, "{"}, {200, "{\"Attributes\":{"},   {204, ""},   {202, "{}"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct stub *s = stub_new();
+        put_song(s, 0, 1);
+        dynamodb_turn(s->d);
+        answer_status(s, 0, answers[i].status, answers[i].body);
+        assert_int_equal(s->got[0].calls, 0); /* it rests */
+        assert_int_equal(s->d->counts.retries_transient, 1);
+        assert_int_equal(
+            submit(s, 1, OP_UPDATE_ITEM, KEY2, ",\"UpdateExpression\":\"ADD n :x\"", 1), 0);
+        dynamodb_turn(s->d);
+        answer_status(s, s->count - 1, answers[i].status, answers[i].body);
+        assert_int_equal(s->got[1].outcome, OUTCOME_UNKNOWN);
+        s->now_ns += 50 * NS_PER_MS;
+        dynamodb_turn(s->d);
+        stub_end(s);
+    }
+}
+
 /* An item that is in flight, but in another batch. */
 static void an_answer_to_another_batch_is_not_believed(void **state) {
     struct stub *s = stub_new();
@@ -1054,6 +1080,7 @@ int main(void) {
         cmocka_unit_test(order_per_key),
         cmocka_unit_test(unprocessed_items_are_matched_by_key),
         cmocka_unit_test(answers_that_are_none_are_not_believed),
+        cmocka_unit_test(a_lone_write_is_stored_by_dynamodb_alone),
         cmocka_unit_test(an_answer_to_another_batch_is_not_believed),
         cmocka_unit_test(many_unprocessed_items_are_a_throttle),
         cmocka_unit_test(the_longest_deadline_is_the_exchange_s),
