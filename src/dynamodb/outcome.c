@@ -5,6 +5,9 @@
 #include "dynamodb/op.h"
 #include "model/json_cursor.h"
 
+/* Callers are told how long to stay away: one wrong header must not mean for a day. */
+#define HINT_MAX_MS 60000u
+
 static const struct {
     const char *name;
     const char *message;
@@ -110,13 +113,18 @@ static void unescape(struct slice escaped, struct buffer *text, struct slice *ou
     }
 }
 
-void answer_read(struct answer *a, const struct http_response *r, struct buffer *text) {
-    struct slice hint = http_header_value(&r->headers, SLICE("x-amz-retry-after"));
+static int64_t read_hint(const struct http_response *r) {
     uint64_t ms;
+    if (slice_to_u64(http_header_value(&r->headers, SLICE("x-amz-retry-after")), &ms) != 0) {
+        return -1;
+    }
+    return (int64_t)(ms < HINT_MAX_MS ? ms : HINT_MAX_MS);
+}
+
+void answer_read(struct answer *a, const struct http_response *r, struct buffer *text) {
     memset(a, 0, sizeof *a);
     a->body = r->body;
-    a->retry_after_ms =
-        hint.len && slice_to_u64(hint, &ms) == 0 ? (int64_t)(ms % 86400000) : -1;
+    a->retry_after_ms = read_hint(r);
     if (aws_crc32_check(http_header_value(&r->headers, SLICE("x-amz-crc32")), r->body) != 0) {
         a->verdict = VERDICT_LOST;
         return;

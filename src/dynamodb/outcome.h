@@ -44,7 +44,7 @@ struct answer {
     enum verdict verdict;
     enum aws_error_kind kind;
     int key_range;          /* THROTTLED: for a hot key range, not for the table */
-    int64_t retry_after_ms; /* -1 = not said */
+    int64_t retry_after_ms; /* -1 = not said; at most a minute */
     struct slice body;
     struct slice error_name;
     struct slice message; /* unescaped */

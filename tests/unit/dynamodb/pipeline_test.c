@@ -623,6 +623,26 @@ static void the_server_says_when_to_come_back(void **state) {
     stub_end(s);
 }
 
+/* A hint of days, right or wrong, keeps callers away for a minute. */
+static void a_hint_is_believed_up_to_a_minute(void **state) {
+    static const char *const hints[] = {"60001", "86399999", "86400000",
+                                        "18446744073709551615"};
+    static const char throttle[] = "{\"__type\":\"a#ThrottlingException\",\"message\":\"m\"}";
+    struct dynamodb_options o = dynamodb_options_default;
+    (void)state;
+    o.max_attempts = 1;
+    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
+        struct stub *s = stub_new_with(&o);
+        struct http_header hint = {{"x-amz-retry-after", 17}, slice_cstr(hints[i])};
+        put_song(s, 0, 1);
+        dynamodb_turn(s->d);
+        answer_with(s, 0, 400, throttle, &hint);
+        assert_int_equal(s->got[0].outcome, OUTCOME_THROTTLED);
+        assert_int_equal(s->got[0].retry_after_ms, 60000);
+        stub_end(s);
+    }
+}
+
 static void the_invocation_id_stays_over_the_attempts(void **state) {
     struct stub *s = stub_new();
     char id[37];
@@ -1088,6 +1108,7 @@ int main(void) {
         cmocka_unit_test(a_refused_batch_is_bisected),
         cmocka_unit_test(a_batch_is_bounded_in_bytes),
         cmocka_unit_test(the_server_says_when_to_come_back),
+        cmocka_unit_test(a_hint_is_believed_up_to_a_minute),
         cmocka_unit_test(the_invocation_id_stays_over_the_attempts),
         cmocka_unit_test(what_the_pool_repeated_may_have_happened),
         cmocka_unit_test(a_scrap_waits_for_the_crowd),
