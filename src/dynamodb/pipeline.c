@@ -66,8 +66,12 @@ static void table_free(struct dynamodb *d, struct table *t) {
 
 void dynamodb_add_tables(struct dynamodb *d, const struct model_table *tables, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if (!map_find(&d->by_name, slice_cstr(tables[i].name))) {
+        struct map_node *found = map_find(&d->by_name, slice_cstr(tables[i].name));
+        struct table *t = found ? container_of(found, struct table, node) : NULL;
+        if (!t) {
             table_add(d, &tables[i]);
+        } else if (t->ops == 0) {
+            t->own = tables[i]; /* one that was kept for an op may come again with other keys */
         }
     }
 }

@@ -1092,9 +1092,37 @@ static void test_tables_come_and_go(void **state) {
     stub_end(s);
 }
 
+/* It was to go while an op of it was under way, and comes again with another key. */
+static void test_a_table_comes_again(void **state) {
+    static const struct model_table music[] = {
+        {.name = "Music", .partition = {.name = "id", .name_len = 2, .type = MODEL_KEY_S}},
+    };
+    static const char unprocessed[] = "{\"UnprocessedItems\":{\"Music\":[{\"PutRequest\":"
+                                      "{\"Item\":{\"id\":{\"S\":\"1\"}}}}]}}";
+    struct stub *s = stub_new();
+    (void)state;
+    put_song(s, 0, 1);
+    dynamodb_turn(s->d);
+    dynamodb_keep_tables(s->d, &tables[1], 1);
+    answer_status(s, 0, 200, "{}");
+    dynamodb_add_tables(s->d, music, 1);
+    assert_int_equal(submit(s, 1, OP_PUT_ITEM, "{\"id\":{\"S\":\"1\"}}", NULL, OP_IDEMPOTENT),
+                     0);
+    assert_int_equal(submit(s, 2, OP_PUT_ITEM, "{\"id\":{\"S\":\"2\"}}", NULL, OP_IDEMPOTENT),
+                     0);
+    dynamodb_turn(s->d);
+    answer_status(s, 1, 200, unprocessed);
+    assert_int_equal(s->got[2].outcome, OUTCOME_OK);
+    assert_int_equal(s->d->counts.retries_unprocessed, 1);
+    s->now_ns += NS_PER_S;
+    dynamodb_turn(s->d);
+    stub_end(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables_come_and_go),
+        cmocka_unit_test(test_a_table_comes_again),
         cmocka_unit_test(bodies_on_the_wire),
         cmocka_unit_test(what_submit_refuses),
         cmocka_unit_test(order_per_key),
