@@ -187,6 +187,10 @@ int tls_engine_feed(struct tls_engine *e, const char *bytes, size_t len) {
     return error;
 }
 
+static int has_input(const struct tls_engine *e) {
+    return e->held.len > 0 || e->in_len > 0;
+}
+
 int tls_engine_hold(struct tls_engine *e) {
     int error = buffer_append(&e->held, e->in, e->in_len);
     if (error == 0) {
@@ -197,7 +201,7 @@ int tls_engine_hold(struct tls_engine *e) {
 }
 
 int tls_engine_held(const struct tls_engine *e) {
-    return e->held.len > 0 || e->in_len > 0 || mbedtls_ssl_get_bytes_avail(&e->ssl) > 0 ||
+    return has_input(e) || mbedtls_ssl_get_bytes_avail(&e->ssl) > 0 ||
            mbedtls_ssl_check_pending(&e->ssl);
 }
 
@@ -214,6 +218,7 @@ void tls_engine_peer_gone(struct tls_engine *e) {
 
 /* All input is used up: its memory need not wait for the next. */
 static int again(struct tls_engine *e) {
+    ASSERT(!has_input(e));
     buffer_reset(&e->held, 0);
     e->in = NULL;
     return ERR_AGAIN;
@@ -236,7 +241,10 @@ int tls_engine_handshake(struct tls_engine *e) {
     }
     e->context->chosen = &e->identity; /* the callbacks cannot know whose they are */
     e->context->ticket_taken = 0;
-    int rc = mbedtls_ssl_handshake(&e->ssl);
+    int rc;
+    do {
+        rc = mbedtls_ssl_handshake(&e->ssl);
+    } while (rc == MBEDTLS_ERR_SSL_WANT_READ && has_input(e));
     e->took_ticket |= e->context->ticket_taken;
     if (rc == 0) {
         finish_handshake(e);
@@ -258,6 +266,9 @@ int tls_engine_read(struct tls_engine *e, char *out, size_t cap, size_t *len) {
             return 0;
         }
         if (rc == MBEDTLS_ERR_SSL_WANT_READ) {
+            if (has_input(e)) { /* mbedTLS says so after a warning, too */
+                continue;
+            }
             return again(e);
         }
         if (rc == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {

@@ -6,6 +6,10 @@
 #include "tls/shared.h"
 #include "unit/tls/certs.h"
 
+#if !COMPAT_MBEDTLS_3
+#include <mbedtls/ssl_internal.h>
+#endif
+
 static struct certs certs;
 static struct leaf good, other;
 static struct tls_context *client_context, *server_context;
@@ -383,6 +387,99 @@ static void test_damaged_record(void **state) {
     pair_fini(&p);
 }
 
+#if !COMPAT_MBEDTLS_3
+/* A client that may do what our engine never does. */
+struct raw_client {
+    mbedtls_ssl_context ssl;
+    mbedtls_ssl_config conf;
+    struct tls_drbg random;
+    struct buffer out;
+    int deaf; /* reads no more */
+    struct end server;
+};
+
+static int raw_push(void *arg, const unsigned char *bytes, size_t len) {
+    struct raw_client *c = arg;
+    assert_int_equal(buffer_append(&c->out, bytes, len), 0);
+    return (int)len;
+}
+
+static int raw_pull(void *arg, unsigned char *bytes, size_t len) {
+    struct raw_client *c = arg;
+    struct buffer *from = &c->server.out;
+    size_t n = len < from->len ? len : from->len;
+    if (n == 0 || c->deaf) {
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    }
+    memcpy(bytes, buffer_begin(from), n);
+    buffer_consume(from, n);
+    return (int)n;
+}
+
+/* All it has sent, in one feed. */
+static void raw_deliver(struct raw_client *c) {
+    struct buffer sent = c->out;
+    c->out = (struct buffer){0};
+    assert_int_equal(tls_engine_feed(c->server.engine, buffer_begin(&sent), sent.len), 0);
+    progress(&c->server);
+    buffer_fini(&sent);
+}
+
+static void raw_init(struct raw_client *c) {
+    char reason[TLS_REASON_MAX];
+    int rc;
+    memset(c, 0, sizeof(*c));
+    c->server.state = ERR_AGAIN;
+    assert_int_equal(tls_engine_new(&c->server.engine, server_context, NULL, NULL, SLICE_EMPTY),
+                     0);
+    tls_engine_set_output(c->server.engine, &c->server.out);
+    assert_int_equal(tls_drbg_init(&c->random, reason), 0);
+    mbedtls_ssl_config_init(&c->conf);
+    mbedtls_ssl_init(&c->ssl);
+    assert_int_equal(mbedtls_ssl_config_defaults(&c->conf, MBEDTLS_SSL_IS_CLIENT,
+                                                 MBEDTLS_SSL_TRANSPORT_STREAM,
+                                                 MBEDTLS_SSL_PRESET_DEFAULT),
+                     0);
+    mbedtls_ssl_conf_rng(&c->conf, mbedtls_ctr_drbg_random, &c->random.drbg);
+    mbedtls_ssl_conf_authmode(&c->conf, MBEDTLS_SSL_VERIFY_NONE);
+    mbedtls_ssl_conf_renegotiation(&c->conf, MBEDTLS_SSL_RENEGOTIATION_ENABLED);
+    assert_int_equal(mbedtls_ssl_setup(&c->ssl, &c->conf), 0);
+    mbedtls_ssl_set_bio(&c->ssl, c, raw_push, raw_pull, NULL);
+    while ((rc = mbedtls_ssl_handshake(&c->ssl)) != 0) {
+        assert_int_equal(rc, MBEDTLS_ERR_SSL_WANT_READ);
+        raw_deliver(c);
+    }
+    assert_int_equal(c->server.state, 0);
+}
+
+static void raw_fini(struct raw_client *c) {
+    mbedtls_ssl_free(&c->ssl);
+    mbedtls_ssl_config_free(&c->conf);
+    tls_drbg_fini(&c->random);
+    buffer_fini(&c->out);
+    end_fini(&c->server);
+}
+
+/* At a warning mbedTLS says WANT_READ, whatever lies behind it. */
+static void test_data_behind_a_warning(void **state) {
+    struct raw_client c;
+    (void)state;
+    raw_init(&c);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mbedtls_ssl_send_alert_message(&c.ssl, MBEDTLS_SSL_ALERT_LEVEL_WARNING,
+                                                        MBEDTLS_SSL_ALERT_MSG_NO_RENEGOTIATION),
+                         0);
+        assert_int_equal(mbedtls_ssl_write(&c.ssl, (const unsigned char *)"behind", 6), 6);
+        raw_deliver(&c);
+    }
+    assert_int_equal(c.server.read_error, ERR_AGAIN);
+    assert_int_equal(c.server.got.len, 12);
+    assert_memory_equal(buffer_begin(&c.server.got), "behindbehind", 12);
+    assert_false(tls_engine_held(c.server.engine));
+    raw_fini(&c);
+}
+#endif
+
 static void test_garbage(void **state) {
     struct pair p;
     (void)state;
@@ -531,6 +628,9 @@ int main(void) {
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_no_name_no_engine),
         cmocka_unit_test(test_damaged_record),
+#if !COMPAT_MBEDTLS_3
+        cmocka_unit_test(test_data_behind_a_warning),
+#endif
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_truncated_handshake),
         cmocka_unit_test(test_bent_handshake),
