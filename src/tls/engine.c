@@ -16,6 +16,8 @@
 #include <stdlib.h>
 
 #define SESSION_KEY_MAX 400
+/* Records sent in answer to a peer that asks to renegotiate: it need not read them. */
+#define UNASKED_MAX 16u
 
 struct tls_engine {
     mbedtls_ssl_context ssl;
@@ -28,6 +30,8 @@ struct tls_engine {
     struct tls_session_cache *sessions;
     char *server_name; /* NULL on a server */
     size_t session_key_len;
+    unsigned unasked; /* records that mbedTLS itself sent while reading */
+    int reading;
     int error;       /* the code every later call returns */
     int done;        /* the handshake is over */
     int offered;     /* a cached session was offered */
@@ -62,6 +66,9 @@ static int pull(void *arg, unsigned char *buf, size_t len) {
 static int push(void *arg, const unsigned char *buf, size_t len) {
     struct tls_engine *e = arg;
     ASSERT(e->out != NULL && len <= INT32_MAX);
+    if (e->reading && ++e->unasked > UNASKED_MAX) {
+        return MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE;
+    }
     if (buffer_append(e->out, buf, len) != 0) {
         return MBEDTLS_ERR_SSL_ALLOC_FAILED;
     }
@@ -260,7 +267,9 @@ int tls_engine_read(struct tls_engine *e, char *out, size_t cap, size_t *len) {
     }
     e->context->chosen = &e->identity; /* TLS 1.3 gives tickets after the handshake */
     for (;;) {
+        e->reading = 1;
         int rc = mbedtls_ssl_read(&e->ssl, (unsigned char *)out, cap);
+        e->reading = 0;
         if (rc > 0) {
             *len = (size_t)rc;
             return 0;

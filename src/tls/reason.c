@@ -102,6 +102,8 @@ static const char *short_text(int rc) {
         return "damaged record";
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
         return "not a TLS record";
+    case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE:
+        return "unexpected message";
     case MBEDTLS_ERR_SSL_ALLOC_FAILED:
         return "out of memory";
     default:

@@ -478,6 +478,24 @@ static void test_data_behind_a_warning(void **state) {
     assert_false(tls_engine_held(c.server.engine));
     raw_fini(&c);
 }
+
+/* Each is answered by an alert, which the peer need not read. */
+static void test_renegotiation_without_end(void **state) {
+    struct raw_client c;
+    (void)state;
+    raw_init(&c);
+    c.deaf = 1;
+    for (int i = 0; i < 1000 && c.server.read_error != ERR_TLS; i++) {
+        c.ssl.state = MBEDTLS_SSL_HANDSHAKE_OVER;
+        c.ssl.renego_status = MBEDTLS_SSL_RENEGOTIATION_DONE;
+        assert_int_equal(mbedtls_ssl_renegotiate(&c.ssl), MBEDTLS_ERR_SSL_WANT_READ);
+        raw_deliver(&c);
+    }
+    assert_int_equal(c.server.read_error, ERR_TLS);
+    assert_string_equal(tls_engine_reason(c.server.engine), "unexpected message");
+    assert_in_range(c.server.out.len, 1, 2048);
+    raw_fini(&c);
+}
 #endif
 
 static void test_garbage(void **state) {
@@ -630,6 +648,7 @@ int main(void) {
         cmocka_unit_test(test_damaged_record),
 #if !COMPAT_MBEDTLS_3
         cmocka_unit_test(test_data_behind_a_warning),
+        cmocka_unit_test(test_renegotiation_without_end),
 #endif
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_truncated_handshake),
