@@ -64,17 +64,6 @@ static inline void list_push_front(struct list *l, struct list_node *n) {
     l->count++;
 }
 
-static inline void list_insert_after(struct list_node *before, struct list_node *n) {
-    struct list *l = before->list;
-    ASSERT(l != NULL && n->list == NULL);
-    n->list = l;
-    n->prev = before;
-    n->next = before->next;
-    *(before->next ? &before->next->prev : &l->last) = n;
-    before->next = n;
-    l->count++;
-}
-
 /* The node must be linked; it knows its list. */
 static inline void list_remove(struct list_node *n) {
     struct list *l = n->list;

@@ -105,20 +105,17 @@ void deadline_queue_init(struct deadline_queue *q, struct loop *l, uint64_t leng
 }
 
 void deadline_queue_set_length(struct deadline_queue *q, uint64_t length_ms) {
+    uint64_t now_ns = loop_now_ns(q->loop);
     q->length_ns = length_ms * NS_PER_MS;
-}
-
-/* At the back, but for those that were given a longer time before the length was changed. */
-static void insert_by_due(struct deadline_queue *q, struct deadline *d) {
-    struct list_node *before = q->waiting.last;
-    while (before && container_of(before, struct deadline, node)->due_ns > d->due_ns) {
-        before = before->prev;
+    if (length_ms == 0 || list_empty(&q->waiting)) {
+        return;
     }
-    if (before) {
-        list_insert_after(before, &d->node);
-    } else {
-        list_push_front(&q->waiting, &d->node);
+    LIST_FOR_EACH (node, &q->waiting) { /* so that the next one belongs at the back */
+        struct deadline *d = container_of(node, struct deadline, node);
+        uint64_t latest_ns = now_ns + q->length_ns;
+        d->due_ns = d->due_ns < latest_ns ? d->due_ns : latest_ns;
     }
+    schedule(q, now_ns);
 }
 
 void deadline_arm(struct deadline_queue *q, struct deadline *d) {
@@ -131,7 +128,7 @@ void deadline_arm(struct deadline_queue *q, struct deadline *d) {
         list_remove(&d->node);
     }
     d->due_ns = now_ns + q->length_ns;
-    insert_by_due(q, d);
+    list_push_back(&q->waiting, &d->node);
     if (!timer_active(&q->timer)) {
         schedule(q, now_ns);
     }

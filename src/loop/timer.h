@@ -44,7 +44,8 @@ struct deadline_queue {
 void deadline_queue_init(struct deadline_queue *q, struct loop *l, uint64_t length_ms,
                          void (*on_due)(struct deadline_queue *q, struct deadline *d),
                          void *owner);
-/* For deadlines armed from now on; those that wait keep their time. */
+/* For deadlines armed from now on; those that wait keep their time, but no longer than that
+ * from now. */
 void deadline_queue_set_length(struct deadline_queue *q, uint64_t length_ms);
 /* Arms, or moves to the back with a fresh length. A deadline is in one queue at a time. */
 void deadline_arm(struct deadline_queue *q, struct deadline *d);

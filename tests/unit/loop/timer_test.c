@@ -250,6 +250,25 @@ static void armed_before_the_loop_runs(void **state) {
     loop_turn(&l);
 }
 
+/* For those that wait already, and those behind them; a longer one shortens nothing. */
+static void a_shorter_length_counts_at_once(void **state) {
+    (void)state;
+    struct deadline_queue q;
+    start(&q, 3600000);
+    arm(&q, &waiters[0]);
+    deadline_queue_set_length(&q, 20);
+    assert_true(q.timer.due_ns <= loop_now_ns(&l) + 30 * NS_PER_MS);
+    arm(&q, &waiters[1]);
+    deadline_queue_set_length(&q, 7200000);
+    assert_true(waiters[0].deadline.due_ns <= waiters[1].deadline.due_ns);
+    loop_run(&l);
+    assert_int_equal(fired, 2);
+    assert_true(waiters[0].fired_ns <= waiters[1].fired_ns);
+    assert_true(waiters[1].fired_ns >= waiters[1].due_ns);
+    deadline_queue_close(&q, NULL);
+    loop_turn(&l);
+}
+
 int main(void) {
 #define WITH_LOOP(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -262,6 +281,7 @@ int main(void) {
         WITH_LOOP(on_due_may_arm_disarm_and_close),
         WITH_LOOP(misuse_aborts),
         WITH_LOOP(armed_before_the_loop_runs),
+        WITH_LOOP(a_shorter_length_counts_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
