@@ -234,7 +234,9 @@ static void wait_for_request(struct server_conn *c) {
 void conn_settle(struct server_conn *c) {
     enum conn_state state = state_of(&c->state);
     conn_account(c);
-    if (state != CONN_CLOSING && !sent_all(c)) {
+    if (sent_all(c)) { /* not only on_drain says so: see stream_flush */
+        deadline_disarm(&c->write_deadline);
+    } else if (state != CONN_CLOSING) {
         conn_watch_write(c);
     }
     if (state == CONN_LINGERING || state == CONN_CLOSING || c->broken || c->cut) {

@@ -199,6 +199,42 @@ static void slow_reader(void **state) {
     free(page);
 }
 
+/* Another connection's request ends the wait of the first one's. */
+static void answer_the_held_one(void *owner, struct server_request *r) {
+    struct front *f = owner;
+    if (f->held_count > 0) {
+        front_answer(f, f->held[--f->held_count]);
+    }
+    front_on_request(owner, r);
+}
+
+/* An answer that waits for the end of the turn goes out with one that does not wait for it. */
+static void sent_is_not_late(void **state) {
+    (void)state;
+    struct front *f = start_with(quick());
+    struct client *c = client_connect(f), *other = client_connect(f);
+    struct server_events events = front_events;
+    events.on_request = answer_the_held_one;
+    f->hold = 1;
+    client_send(f, c, GET);
+    turn_until(f, f->held_count == 1 && front_connections(f) == 2);
+    turn(f, 5);
+    f->hold = 0;
+    f->server->events = &events;
+    /* Both in one poll, this one first. */
+    assert_int_equal(send(other->fd, GET, sizeof(GET) - 1, 0), sizeof(GET) - 1);
+    assert_int_equal(send(c->fd, GET, sizeof(GET) - 1, 0), sizeof(GET) - 1);
+    turn_until(f, client_count(c, OK) == 2 && client_count(other, OK) == 1);
+    LIST_FOR_EACH (node, &f->server->by_state[CONN_IDLE]) {
+        struct server_conn *idle = container_of(node, struct server_conn, node);
+        assert_false(list_linked(&idle->write_deadline.node));
+    }
+    assert_int_equal(f->server->by_state[CONN_IDLE].count, 2);
+    client_close(c);
+    client_close(other);
+    front_stop(f);
+}
+
 /* A reader that takes a little now and then is not given up; all of it arrives. */
 static void slow_but_alive_reader(void **state) {
     (void)state;
@@ -523,6 +559,7 @@ int main(void) {
         cmocka_unit_test(busy_connection_is_not),
         cmocka_unit_test(stray_blank_lines_do_not_add_up),
         cmocka_unit_test(slow_reader),
+        cmocka_unit_test(sent_is_not_late),
         cmocka_unit_test(slow_but_alive_reader),
         cmocka_unit_test(lingers_after_a_refusal),
         cmocka_unit_test(reset_in_a_body),
