@@ -72,8 +72,12 @@ static int to_double(struct slice s, double *out) {
     }
     memcpy(text, s.ptr, s.len);
     text[s.len] = '\0';
-    *out = strtod(text, &end);
-    return *end == '\0' ? 0 : ERR_INVALID;
+    double number = strtod(text, &end);
+    if (*end != '\0') {
+        return ERR_INVALID;
+    }
+    *out = number;
+    return 0;
 }
 
 static int parse_rand(struct load_template_part *p, struct slice *words, size_t count) {

@@ -54,6 +54,12 @@ static void test_same_words_same_value_within_a_request(void **state) {
     assert_memory_equal(two, two + 37, 36);
     two = made("{{uuid}} {{uuid a}}", 5, 11);
     assert_memory_not_equal(two, two + 37, 36);
+    int differ = 0;
+    for (uint64_t seq = 0; seq < 20; seq++) {
+        differ += strcmp(made("{{key zipf 1000000}}", 5, seq),
+                         made("{{key zipf 1000000 a}}", 5, seq)) != 0;
+    }
+    assert_true(differ > 0);
     assert_string_equal(made("{{uuid}}", 5, 11), made("{{uuid}}", 5, 11));
     assert_string_not_equal(made("{{uuid}}", 5, 11), made("{{uuid}}", 5, 12));
     assert_string_not_equal(made("{{uuid}}", 5, 11), made("{{uuid}}", 6, 11));
@@ -111,6 +117,7 @@ static void test_refused(void **state) {
         "{{key zipf 10 0}}",
         "{{key zipf 10 -1}}",
         "{{key zipf 10 nan}}",
+        "{{key zipf 10 a b}}",
         "{{key pareto 10}}",
         "{{uuid a b}}",
         "{{body x}}", /* in a body */
