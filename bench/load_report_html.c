@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RUNS 2 /* this one, and the older one when there is one */
+#define RUNS       2    /* this one, and the older one when there is one */
+#define NUMBER_MAX 1e15 /* a report has none so large, and a chart needs an end */
 
 struct page {
     struct slice runs[RUNS];
@@ -289,10 +290,30 @@ static void write_page(struct page *page, FILE *f) {
     fprintf(f, "</div>\n</body>\n</html>\n");
 }
 
+/* Every number of a value, or of what it holds. */
+static int numbers_are_ours(struct slice value) {
+    struct load_json j = load_json_each(value);
+    struct slice name, part;
+    while (load_json_next(&j, &name, &part)) {
+        double number = load_json_number(part, 0);
+        if (!(number >= 0 && number <= NUMBER_MAX) || !numbers_are_ours(part)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int is_drawable(struct slice run, const char *member) {
+    struct slice array = load_json_member(run, member);
+    return array.len > 0 && array.ptr[0] == '[' && numbers_are_ours(array);
+}
+
 int load_report_older(struct slice text) {
     struct slice run;
-    if (load_json_text(text, &run) || load_json_member(run, "percentiles").len == 0 ||
-        load_json_member(run, "timeline").len == 0) {
+    if (load_json_text(text, &run) ||
+        !slice_eq(load_json_member(run, "tool"), SLICE("\"penstock-bench\"")) ||
+        number_at(run, "format") != 1 || !is_drawable(run, "percentiles") ||
+        !is_drawable(run, "timeline")) {
         return ERR_INVALID;
     }
     return 0;

@@ -703,10 +703,26 @@ def test_page_is_self_contained(pages, tmp_path):
             assert all(-1 <= float(n) <= 901 for n in re.findall(r"-?[\d.]+", path)), path
     assert "<b>&\"x" not in alone and "&lt;b&gt;&amp;&quot;x" in alone
     assert "older run" in both and "older run" not in alone
+
+
+OLDER = {"tool": "penstock-bench", "format": 1, "percentiles": [[0, 1.5]], "timeline": [{"t": 0}]}
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", '{"a":1}', "[]", "\0" * 1000,
+    *(json.dumps({**OLDER, **change}) for change in [
+        {"tool": "wrk"}, {"format": 2}, {"percentiles": 7}, {"timeline": {"t": 1}}]),
+    json.dumps(OLDER).replace("1.5", "1e999"), json.dumps(OLDER).replace("1.5", "-1"),
+    json.dumps(OLDER).replace(": 0}", ": 1e308}"), json.dumps(OLDER)[:-1]])
+def test_no_older_run_of_ours(tmp_path, text):
+    """Among them numbers whose axis would have no end."""
     bad = tmp_path / "bad.json"
-    bad.write_text('{"a":1}')
-    r = bench("http://127.0.0.1:1/", "--html", tmp_path / "x.html", "--compare", bad)
-    assert r.returncode == 2 and "bad.json" in r.stderr
+    bad.write_text(text)
+    r = bench("-n", 1, "--html", tmp_path / "x.html", "--compare", bad, "http://127.0.0.1:1/")
+    assert r.returncode == 2 and "bad.json: is no --json file of this tool" in r.stderr
+    bad.write_text(json.dumps(OLDER))
+    r = bench("-n", 1, "--html", tmp_path / "x.html", "--compare", bad, "http://127.0.0.1:1/")
+    assert r.returncode == 1 and "older run" in (tmp_path / "x.html").read_text()
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium")
