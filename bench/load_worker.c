@@ -327,6 +327,10 @@ void load_worker_join(struct load_worker *w) {
 }
 
 void load_worker_free(struct load_worker *w) {
+    if (!atomic_load(&w->done)) { /* never started */
+        w->stopping = 1;
+        close_all(w);
+    }
     for (size_t i = 0; i < w->connection_count; i++) {
         load_connection_free(w->connections[i]);
     }

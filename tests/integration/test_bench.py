@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -474,6 +475,19 @@ def test_refusals_fail_the_run_unless_allowed(target, tmp_path):
     assert result["statuses"] == {"200": 90, "429": 10} and result["exit_code"] == 1
     measured(tmp_path, "-n", 100, "-c", 2, "--allow-errors", 10, t.url)
     measured(tmp_path, "-n", 100, "-c", 2, "--allow-errors", 9.9, t.url, code=1)
+
+
+@pytest.mark.parametrize("descriptors", [10, 16, 24, 40, 64])
+def test_too_few_descriptors(tmp_path, descriptors):
+    """For the threads' loops, or for their connections: said, in either case."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        r = subprocess.run(
+            [str(BENCH), "-t", "16", "-c", "64", "-d", "200ms", "--timeout", "100ms",
+             f"http://127.0.0.1:{silent.getsockname()[1]}/"], capture_output=True, text=True,
+            timeout=60, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                                              (descriptors, descriptors)))
+    assert r.returncode == 1 and "assertion" not in r.stderr and "Sanitizer" not in r.stderr, r
+    assert len(r.stderr.splitlines()) == 1 and "descriptors" in r.stderr, r.stderr
 
 
 def test_a_name_nobody_knows(tmp_path):
