@@ -379,7 +379,9 @@ int server_begin(struct server_request *r, const struct server_answer *answer) {
     struct http_response_head head = head_of(slot, &own);
     ASSERT(slot->owned && !slot->begun && slot != c->intake);
     head.framing = r->http.minor == 0 ? HTTP_BODY_UNTIL_CLOSE : HTTP_BODY_CHUNKED;
-    head.keep_alive = r->http.minor != 0 && !answer->close && !is_last(c, slot);
+    int alone = slot->request.node.next == NULL;
+    int last = alone && (answer->close || is_last(c, slot));
+    head.keep_alive = r->http.minor != 0 && !last;
     char *out = slot_reserve(slot, http_response_bound(&head, SLICE_EMPTY));
     if (out == NULL) {
         break_conn(c, "no_memory"); /* and on_abandon follows */
@@ -396,7 +398,7 @@ int server_begin(struct server_request *r, const struct server_answer *answer) {
     slot->bodyless = head.head_only || head.status == 204 || head.status == 304;
     slot->chunked = head.framing == HTTP_BODY_CHUNKED;
     slot->until_close = !slot->chunked;
-    c->no_more |= !head.keep_alive && slot->request.node.next == NULL;
+    c->no_more |= answer->close || (!head.keep_alive && alone);
     return 0;
 }
 

@@ -239,6 +239,30 @@ static void order_is_kept(void **state) {
 }
 
 /* A client that does not read costs out_bytes and a part, in its turn or before it. */
+/* One that closes leaves those that were taken in behind it their answers: the last says so. */
+static void closing_comes_last(void **state) {
+    (void)state;
+    struct front *f = start();
+    struct client *c = client_connect(f);
+    const struct server_answer closing = {.status = 200, .close = 1};
+    client_send(f, c, GET GET);
+    turn_until(f, f->held_count == 2);
+    assert_int_equal(server_begin(f->held[0], &closing), 0);
+    assert_true(server_write(f->held[0], SLICE("first")));
+    server_end(f->held[0]);
+    turn_until(f, client_count(c, "first" LAST) == 1);
+    assert_int_equal(client_count(c, "Connection: close"), 0);
+    client_send(f, c, GET); /* not taken in any more */
+    turn(f, 10);
+    front_answer(f, f->held[1]);
+    turn_until(f, client_ended(c));
+    assert_int_equal(client_count(c, "HTTP/1.1 200 OK"), 2);
+    assert_int_equal(client_count(c, "Connection: close"), 1);
+    assert_int_equal(f->requests, 2);
+    client_close(c);
+    stop(f);
+}
+
 static void a_slow_client_stops_its_producer(void **state) {
     (void)state;
     static char part[10000];
@@ -536,6 +560,7 @@ int main(void) {
         cmocka_unit_test(heads_alone),
         cmocka_unit_test(bad_heads_are_refused),
         cmocka_unit_test(order_is_kept),
+        cmocka_unit_test(closing_comes_last),
         cmocka_unit_test(a_slow_client_stops_its_producer),
         cmocka_unit_test(waiting_answers_count_together),
         cmocka_unit_test(an_abort_is_no_end),
