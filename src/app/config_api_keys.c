@@ -14,13 +14,19 @@
 
 _Static_assert(SHA256_LEN == API_KEY_DIGEST_LEN, "the ring holds SHA-256 digests");
 
+struct loaded_key {
+    struct api_key key;
+    struct config_mark mark;
+    unsigned line;
+};
+
 struct loading {
     struct config *config;
     struct config_errors *errors;
+    const char *file;        /* the path that api_keys_file comes to */
     struct config_mark mark; /* of the entry, or of api_keys_file */
-    const char *what;        /* "api_keys[]", or the file's path */
     unsigned line;           /* in the file; 0: in the configuration */
-    struct api_key *keys;
+    struct loaded_key *keys;
     size_t count;
     size_t room;
 };
@@ -33,12 +39,13 @@ static void hash_key(const void *bytes, size_t len, unsigned char out[API_KEY_DI
     explicit_bzero(&s, sizeof s);
 }
 
-static void complain(struct loading *l, const char *why, const char *detail) {
+static void complain(struct loading *l, const char *field, const char *why,
+                     const char *detail) {
     if (l->line > 0) {
-        config_errors_add(l->errors, l->mark, "api_keys_file: %s:%u: %s%s", l->what, l->line,
-                          why, detail);
+        config_errors_add(l->errors, l->mark, "api_keys_file: %s:%u: %s%s%s%s", l->file,
+                          l->line, field, field[0] ? ": " : "", why, detail);
     } else {
-        config_errors_add(l->errors, l->mark, "%s%s%s", l->what, why, detail);
+        config_errors_add(l->errors, l->mark, "api_keys[]%s: %s%s", field, why, detail);
     }
 }
 
@@ -95,9 +102,9 @@ static struct api_key *next_key(struct loading *l) {
         l->room = l->room ? l->room * 2 : 64;
         l->keys = memory_grow(l->keys, l->room * sizeof *l->keys);
     }
-    struct api_key *k = &l->keys[l->count];
-    memset(k, 0, sizeof *k);
-    return k;
+    struct loaded_key *k = &l->keys[l->count];
+    *k = (struct loaded_key){.mark = l->mark, .line = l->line};
+    return &k->key;
 }
 
 /* The part that both kinds of entry share; the digest is set. */
@@ -105,18 +112,18 @@ static void add_key(struct loading *l, struct api_key *k, struct slice name,
                     struct slice plan) {
     struct config *c = l->config;
     if (!name_valid(name)) {
-        complain(l, ".name: ", "expected 1 to 128 printable characters");
+        complain(l, ".name", "expected 1 to 128 printable characters", "");
         return;
     }
     if (l->count == KEYS_MAX) {
-        complain(l, ": ", "more than 100000 keys");
+        complain(l, "", "more than 100000 keys", "");
         return;
     }
     k->name = arena_cstr(&c->arena, name);
     if (plan.len > 0) {
         k->plan = find_plan(c, plan);
         if (!k->plan) {
-            complain(l, ".usage_plan: no such plan under usage_plans, for the key ", k->name);
+            complain(l, ".usage_plan", "no such plan under usage_plans, for the key ", k->name);
             return;
         }
         k->meter = meter_number("key", k->plan->name, k->name);
@@ -127,15 +134,15 @@ static void add_key(struct loading *l, struct api_key *k, struct slice name,
 static void load_inline(struct loading *l, struct json_object *root) {
     struct json_object *list = config_get(root, "api_keys");
     size_t count = list ? json_object_array_length(list) : 0;
-    l->what = "api_keys[]";
     for (size_t i = 0; i < count; i++) {
         struct json_object *entry = json_object_array_get_idx(list, i);
-        struct api_key *k = next_key(l);
         l->mark = yaml_mark(entry);
+        struct api_key *k = next_key(l);
         k->enabled = config_bool(entry, "api_keys[].enabled");
         if (read_digest(slice_cstr(config_string(entry, "api_keys[].sha256")), k->digest) !=
             0) {
-            complain(l, ".sha256: ", "expected 64 hex digits: printf %s \"$KEY\" | sha256sum");
+            complain(l, ".sha256", "expected 64 hex digits: printf %s \"$KEY\" | sha256sum",
+                     "");
             continue;
         }
         add_key(l, k, slice_cstr(config_string(entry, "api_keys[].name")),
@@ -145,15 +152,15 @@ static void load_inline(struct loading *l, struct json_object *root) {
 
 static void on_row(void *arg, const struct api_key_row *row) {
     struct loading *l = arg;
-    struct api_key *k = next_key(l);
     l->line = row->line;
+    struct api_key *k = next_key(l);
     k->enabled = !slice_eq_nocase(row->enabled, SLICE("false"));
     if (row->enabled.len > 0 && k->enabled && !slice_eq_nocase(row->enabled, SLICE("true"))) {
-        complain(l, "Enabled: ", "expected true or false");
+        complain(l, "Enabled", "expected true or false", "");
     } else if (row->sha256.len > 0 && read_digest(row->sha256, k->digest) != 0) {
-        complain(l, "Sha256: ", "expected 64 hex digits");
+        complain(l, "Sha256", "expected 64 hex digits", "");
     } else if (row->sha256.len == 0 && !secret_valid(row->key)) {
-        complain(l, "Key: ", "expected 20 to 128 printable characters without spaces");
+        complain(l, "Key", "expected 20 to 128 printable characters without spaces", "");
     } else {
         if (row->sha256.len == 0) {
             hash_key(row->key.ptr, row->key.len, k->digest);
@@ -176,29 +183,57 @@ static void load_file(struct loading *l, struct json_object *root) {
         return;
     }
     l->mark = yaml_mark(config_get(root, "api_keys_file"));
-    l->what = file_path(l->config, path);
-    if (api_key_file_read(l->what, on_row, l, problem) != 0) {
+    l->file = file_path(l->config, path);
+    if (api_key_file_read(l->file, on_row, l, problem) != 0) {
         config_errors_add(l->errors, l->mark, "api_keys_file: %s", problem);
     }
     l->line = 0;
 }
 
+static int digest_order(const struct api_key *a, const struct api_key *b) {
+    return memcmp(a->digest, b->digest, API_KEY_DIGEST_LEN);
+}
+
+static int name_order(const struct api_key *a, const struct api_key *b) {
+    return strcmp(a->name, b->name);
+}
+
+/* Equal ones in the order they were read: those of the file come last. */
+static int place_order(const struct loaded_key *a, const struct loaded_key *b) {
+    if (a->line != b->line) {
+        return a->line < b->line ? -1 : 1;
+    }
+    if (a->mark.line != b->mark.line) {
+        return a->mark.line < b->mark.line ? -1 : 1;
+    }
+    return a->mark.column < b->mark.column ? -1 : 1;
+}
+
 static int by_digest(const void *a, const void *b) {
-    return memcmp(((const struct api_key *)a)->digest, ((const struct api_key *)b)->digest,
-                  API_KEY_DIGEST_LEN);
+    const struct loaded_key *x = a, *y = b;
+    int order = digest_order(&x->key, &y->key);
+    return order != 0 ? order : place_order(x, y);
 }
 
 static int by_name(const void *a, const void *b) {
-    return strcmp(((const struct api_key *)a)->name, ((const struct api_key *)b)->name);
+    const struct loaded_key *x = a, *y = b;
+    int order = name_order(&x->key, &y->key);
+    return order != 0 ? order : place_order(x, y);
 }
 
-static void refuse_twice(struct loading *l, struct json_object *root,
-                         int (*order)(const void *a, const void *b), const char *what) {
-    qsort(l->keys, l->count, sizeof *l->keys, order);
+/* The keys are sorted. Told of the later one, where it stands. */
+static void refuse_twice(struct loading *l,
+                         int (*order)(const struct api_key *a, const struct api_key *b),
+                         const char *what) {
     for (size_t i = 1; i < l->count; i++) {
-        if (order(&l->keys[i - 1], &l->keys[i]) == 0) {
-            config_errors_add(l->errors, yaml_mark(root), "API keys %s and %s have the same %s",
-                              l->keys[i - 1].name, l->keys[i].name, what);
+        const struct loaded_key *first = &l->keys[i - 1], *second = &l->keys[i];
+        if (order(&first->key, &second->key) == 0) {
+            l->mark = second->mark;
+            l->line = second->line;
+            complain(l, "",
+                     arena_printf(&l->config->arena, "API keys %s and %s have the same %s",
+                                  first->key.name, second->key.name, what),
+                     "");
         }
     }
 }
@@ -212,10 +247,14 @@ const struct api_key_ring *config_load_api_keys(struct config *c, struct json_ob
         free(l.keys);
         return NULL;
     }
-    refuse_twice(&l, root, by_name, "name");
-    refuse_twice(&l, root, by_digest, "key");
+    qsort(l.keys, l.count, sizeof *l.keys, by_name);
+    refuse_twice(&l, name_order, "name");
+    qsort(l.keys, l.count, sizeof *l.keys, by_digest);
+    refuse_twice(&l, digest_order, "key");
     struct api_key *kept = arena_alloc(&c->arena, l.count * sizeof *kept);
-    memcpy(kept, l.keys, l.count * sizeof *kept);
+    for (size_t i = 0; i < l.count; i++) {
+        kept[i] = l.keys[i].key;
+    }
     free(l.keys);
     return api_key_ring_new(kept, l.count, hash_key);
 }

@@ -377,8 +377,10 @@ def check(tmp_path, text, message):
 def test_bad_keys_and_plans(tmp_path):
     base = plain("Table")
     check(tmp_path, base.replace(digest(ALICE), "abc"), "api_keys[].sha256: expected 64 hex")
-    check(tmp_path, base.replace(digest(BOB), digest(ALICE)), "API keys alice and bob have the same")
-    check(tmp_path, base.replace("name: bob", "name: alice"), "have the same name")
+    bob = 3 + base[:base.index("name: bob")].count("\n")  # check() puts two lines before it
+    for twice, what in ((base.replace(digest(BOB), digest(ALICE)), "alice and bob have the same key"),
+                        (base.replace("name: bob", "name: alice"), "alice and alice have the same name")):
+        assert f":{bob}:5: api_keys[]: API keys {what}" in check(tmp_path, twice, what)
     check(tmp_path, base.replace("usage_plan: gold", "usage_plan: silver"),
           "no such plan under usage_plans, for the key alice")
     check(tmp_path, plain("Table", "quota: {limit: 1, period: WEEK, offset: 7}"),
@@ -389,10 +391,14 @@ def test_bad_keys_and_plans(tmp_path):
                        (f"Key,Name\n{CAROL},c,\"\n", ":2: a quoted field has no end"),
                        (f"Key,Name,Enabled\n{CAROL},c,maybe\n", ":2: Enabled: expected true"),
                        (f"Key,Name\n{CAROL},\n", ":2: .name: expected 1 to 128"),
-                       (f"Key,Name\n{CAROL},c\n{CAROL},d\n", "have the same key")):
+                       (f"Key,Name\n{CAROL}-1,b\n\n{CAROL},d\n{CAROL},c\n",
+                        "keys.csv:5: API keys d and c have the same key"),
+                       (f"Key,Name\n{CAROL},bob\n", "keys.csv:2: API keys bob and bob have the same name")):
         keys = tmp_path / "keys.csv"
         keys.write_text(rows)
-        check(tmp_path, plain("Table", more=f"api_keys_file: {keys}\n"), what)
+        text = plain("Table", more=f"api_keys_file: {keys}\n")
+        line = 3 + text[:text.index("api_keys_file")].count("\n")
+        assert f":{line}:16: api_keys_file: " in check(tmp_path, text, what)
 
 
 def test_the_handler_knows_the_key(serve):
