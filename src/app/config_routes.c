@@ -237,8 +237,9 @@ static size_t load_builtins(struct config *c, struct json_object *entry, struct 
 static void bind_function(struct config_route *r, struct json_object *entry) {
     const struct config_function *f = r->function;
     r->handler.name = f->name;
-    r->handler.timeout_ms = f->timeout_ms;
-    if (f->native) {
+    if (f->native) { /* one deadline for both */
+        r->handler.timeout_ms =
+            r->handler.timeout_ms < f->timeout_ms ? r->handler.timeout_ms : f->timeout_ms;
         r->handler.invoke = f->handler.invoke;
         r->handler.state = f->handler.state;
         return;

@@ -67,8 +67,9 @@ struct function_binding {
     unsigned payload_format; /* 1 or 2; 0 = the function's */
     bool stream;             /* a streamed response goes on as it comes, else it is kept */
 };
-/* A penstock_invoke_fn: hands the event to the function, answers with what it says. It keeps
- * the deadline itself. */
+/* A penstock_invoke_fn: hands the event to the function, answers with what it says. Past the
+ * invocation's deadline the function goes on, by its own limits, and what it says is dropped.
+ */
 void function_invoke(struct penstock_invocation *i, void *binding);
 
 struct function_counts {

@@ -204,8 +204,5 @@ void function_invoke(struct penstock_invocation *i, void *binding) {
         refuse(i, error);
         return;
     }
-    /* From here on the function answers in any case: waiting and running have their own limits.
-     */
     i->works++;
-    i->timed = true;
 }

@@ -36,7 +36,6 @@ struct penstock_invocation {
     unsigned works;
     unsigned writes;  /* of the ops: writes in flight */
     unsigned written; /* a write happened, or may have */
-    bool timed;       /* somebody else sees to its end: no deadline of ours */
     struct deadline deadline;
     uint64_t deadline_ns;
     uint64_t epoch_ms; /* when it began, wall clock */

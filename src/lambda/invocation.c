@@ -285,7 +285,7 @@ void lambda_invoke(struct lambda *l, const struct lambda_handler *handler,
 
     invocation_enter(i);
     handler->invoke(i, handler->state);
-    if (state_of(&i->state) == INVOCATION_RUNNING && !i->timed) {
+    if (state_of(&i->state) == INVOCATION_RUNNING) {
         deadline_arm(deadlines, &i->deadline);
     }
     invocation_leave(i);

@@ -30,6 +30,28 @@ def test_waiting_longer_than_its_deadline_is_429(penstock, dynoxide):
     assert refused.json() == {"message": "Too Many Requests"} and "retry-after" in refused.headers
 
 
+def test_the_routes_time_is_its_own(penstock, dynoxide, tmp_path):
+    """As API Gateway's integration time-out beside Lambda's: the caller gets 504, the function
+    goes on in its process, and its answer is dropped, whole or in parts."""
+    p = penstock(dynoxide.url, config(
+        ("meet", PYTHON + ["app.meet"], LONG + "    warm: 1\n"),
+        ("stream", NODE + ["app.stream"], LONG + "    warm: 1\n    invoke_mode: RESPONSE_STREAM\n"),
+        routes="  - route: GET /soon\n    function: meet\n    timeout_ms: 300\n"
+               "  - route: GET /streamed\n    function: stream\n    timeout_ms: 300\n"))
+    wait_for(lambda: len(p.log_events("function_ready")) == 2)
+    for n, (route, rest, go) in enumerate((
+            ("soon", f"dir={tmp_path}&me=1&all=2", "meet-2"), ("streamed", f"before={tmp_path}/go", "go"))):
+        r = p.request("GET", f"/{route}?{rest}")
+        assert (r.status, r.json()) == (504, {"message": "Endpoint request timed out"})
+        assert len(p.log_events("handler_completed_late")) == n
+        (tmp_path / go).touch()
+        wait_for(lambda: len(p.log_events("handler_completed_late")) == n + 1)
+        assert p.log_events("handler_completed_late")[n]["request_id"] == r.headers["x-amzn-requestid"]
+    assert p.request("GET", f"/meet?dir={tmp_path}&me=3&all=2").json()["me"] == "3"
+    assert p.request("GET", "/stream").body == b"xxxxx"
+    assert len(p.log_events("function_start")) == 2  # the processes of the beginning
+
+
 @pytest.mark.parametrize("runtime", ["node", "python"])
 def test_many_calls_in_one_process(penstock, dynoxide, tmp_path, runtime):
     """All of them run before any may end, in the one process there is."""

@@ -88,6 +88,9 @@ functions:
 routes:
   - route: GET /{{what}}
     function: things
+  - route: GET /soon/{{what}}
+    function: things
+    timeout_ms: 100
 """
 
 
@@ -130,3 +133,9 @@ def test_wrong_answers_harm_nobody(penstock, dynoxide, things):
     assert p.request("GET", "/good").status == 200  # which also answers the one before, too late
     wait_for(lambda: p.log_events("handler_completed_late"))
     assert p.request("GET", "/good").status == 200
+
+
+def test_the_routes_time_where_it_is_the_shorter(penstock, dynoxide, things):
+    p = penstock(dynoxide.url, things.replace("timeout_ms: 1000", "timeout_ms: 900000"))
+    assert p.request("GET", "/soon/never").status == 504
+    assert p.request("GET", "/soon/good").status == 200

@@ -11,9 +11,10 @@ export const killed = () => process.kill(process.pid, "SIGKILL");
 export const hang = () => new Promise(() => setInterval(() => {}, 1000));
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Streams as the query tells it: {parts, bytes, pause, gate, fail, die}.
+// Streams as the query tells it: {before, parts, bytes, pause, gate, fail, die}.
 export const stream = awslambda.streamifyResponse(async (event, out, context) => {
   const how = event.queryStringParameters ?? event;
+  for (; how.before && !existsSync(how.before); await sleep(20));
   const chunk = Buffer.alloc(Number(how.bytes ?? 5), "x");
   if (!how.plain) {
     out = awslambda.HttpResponseStream.from(out, {
