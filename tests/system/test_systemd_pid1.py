@@ -3,12 +3,14 @@
     sh tests/system/boot.sh BUILD FOLDER python3 -m pytest tests/system
 
 The sample configuration is used as it is installed, but for the tests of functions. The store is
-a process of this machine in that network. The tests follow each other: the package is installed
-by the first and removed by the last."""
+a process of this machine in that network. The tests follow each other: README's installation from
+source comes and goes first, then the package is installed, and removed by the last."""
 import http.client
 import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -109,14 +111,18 @@ def package():
     within("dpkg", "--install", copy(PACKAGE, "root/penstock.deb"))
 
 
-@pytest.fixture(scope="module")
-def unit(package, store):
-    """The unit with keys and an endpoint; running, and ready."""
+def give_keys(url):
     DROP_INS.mkdir(parents=True, exist_ok=True)
-    (DROP_INS / "test.conf").write_text(DROP_IN.format(url=store.url))
+    (DROP_INS / "test.conf").write_text(DROP_IN.format(url=url))
     keys = FILES / "etc/penstock/aws-credentials"
     keys.write_text(KEYS)
     keys.chmod(0o600)
+
+
+@pytest.fixture(scope="module")
+def unit(package, store):
+    """The unit with keys and an endpoint; running, and ready."""
+    give_keys(store.url)
     within("systemctl", "daemon-reload")
 
 
@@ -135,6 +141,39 @@ def copy(source, target):
     fresh.write_bytes(pathlib.Path(source).read_bytes())
     fresh.rename(FILES / target)  # written over, a loaded library would lose its pages
     return f"/{target}"
+
+
+# ---- installed from source, and gone again ----
+
+def test_readme_commands(store):
+    """In a root that knows no user penstock, which is left as it was."""
+    section = (ROOT / "README.md").read_text().split("\n## Running it\n")[1]
+    commands = re.search(r"```sh\n(.*?)```", section, re.S)[1].splitlines()
+    assert commands[0] == "cmake --install build"
+    before = set((FILES / "usr/local").rglob("*"))
+    assert within("getent", "passwd", "penstock", check=False).returncode == 2
+    store.start()
+    try:
+        said = subprocess.run(["cmake", "--install", os.environ["PENSTOCK_PACKAGED"]], check=True,
+                              env={**os.environ, "DESTDIR": str(FILES)}, capture_output=True,
+                              text=True).stdout
+        assert f"Then, as root: {commands[1]}\n" in said
+        give_keys(store.url)
+        for command in commands[1:]:
+            within("sh", "-c", command)
+        assert show("ActiveState") == "active" and show("ActiveState", "penstock.socket") == "active"
+        assert show("FragmentPath") == "/usr/local/lib/systemd/system/penstock.service"
+        assert put("from-source")[0] == 201
+    finally:
+        within("systemctl", "disable", "--now", "penstock.socket", "penstock.service", check=False)
+        for path in set((FILES / "usr/local").rglob("*")) - before:
+            if not path.is_dir():
+                path.unlink()
+        for folder in FILES / "etc/penstock", DROP_INS, FILES / "var/lib/penstock":
+            shutil.rmtree(folder, ignore_errors=True)
+        for command in ("systemctl", "daemon-reload"), ("userdel", "penstock"), ("rmdir", "/run/penstock"):
+            within(*command, check=False)
+        store.stop()
 
 
 # ---- installed ----
@@ -221,6 +260,10 @@ def test_wrong_configuration_is_not_tried_again(unit):
         within("systemctl", "reset-failed", "penstock.service")
 
 
+# One more route: for the end of the sample's list of them.
+AGAIN = """  - route: GET /again/{Artist}/{SongTitle}
+    get_item: {table: Music}
+"""
 KEYS_CSV = "Key,Name,Enabled,UsagePlanIds\n0123456789abcdef0123,acme,TRUE,few\n"
 COUNTED = """  - route: POST /counted
     api_key_required: true
@@ -232,7 +275,22 @@ api_keys_file: api-keys
 """
 
 
-def test_quota_outlives_a_restart(serving):
+def reload_with_keys(path):
+    """What LoadCredential= gave the service is there at a reload, too, of a good file and a bad."""
+    before, good = show("MainPID"), path.read_text()
+    path.write_text(good.replace("few\n", "none\n"))
+    within("systemctl", "reload", "penstock.service")
+    until(lambda: show("StatusText").startswith("reload refused: /etc/penstock/penstock.yaml:"))
+    assert "/api-keys:2: .usage_plan: no such plan under usage_plans, for the key acme" in journal()
+    path.write_text(good.replace(COUNTED, AGAIN + COUNTED))
+    within("systemctl", "reload", "penstock.service")
+    until(lambda: show("StatusText").startswith("reloaded: "))
+    assert request("GET", "/again/A/first")[0] == 200
+    until(lambda: show("ActiveState") == "active")
+    assert show("MainPID") == before
+
+
+def test_quota_outlives_a_restart_and_a_reload(serving):
     """API keys by LoadCredential=, and what was used of their quota in StateDirectory=."""
     def counted(key):
         time.sleep(0.1)  # workers tell each other what they admitted
@@ -252,6 +310,8 @@ def test_quota_outlives_a_restart(serving):
         assert counted("0123456789abcdef9999") == 403
         assert [counted("0123456789abcdef0123") for _ in range(4)] == [201, 201, 201, 429]
         within("systemctl", "restart", "penstock.service")
+        assert counted("0123456789abcdef0123") == 429
+        reload_with_keys(path)
         assert counted("0123456789abcdef0123") == 429
         assert within("stat", "-c", "%U %a", "/var/lib/penstock").stdout == "penstock 700\n"
         assert "0123456789abcdef" not in journal()
@@ -494,11 +554,6 @@ def test_unix_socket_outlives_a_restart(unit, store):
 
 # ---- reload ----
 
-AGAIN = """  - route: GET /again/{Artist}/{SongTitle}
-    get_item: {table: Music}
-"""
-
-
 @pytest.fixture
 def file(serving):
     """The configuration file, put back and reloaded afterwards."""
@@ -523,16 +578,14 @@ def test_reload(file):
 
 
 def test_reload_of_a_wrong_file_changes_nothing(file):
-    """systemctl says so, and so does a bare SIGHUP in the journal; what was there serves on."""
+    """The journal and the status line say so; what was there serves on."""
     before, good = show("MainPID"), file.read_text()
     line = good[:good.index("put_item:")].count("\n") + 1
     place = f"/etc/penstock/penstock.yaml:{line}:5: "
     file.write_text(good.replace("put_item:", "put_itme:") + AGAIN)
-    assert within("systemctl", "reload", "penstock.service", check=False).returncode != 0
-    until(lambda: place in journal())
-    within("systemctl", "kill", "--signal=HUP", "--kill-whom=main", "penstock.service")
-    until(lambda: any("reload_refused" in entry and place in entry
-                      for entry in journal().splitlines()))
+    within("systemctl", "reload", "penstock.service")
+    until(lambda: show("StatusText").startswith(f"reload refused: {place}"))
+    assert any("reload_refused" in entry and place in entry for entry in journal().splitlines())
     until(lambda: show("ActiveState") == "active")
     assert put("still-the-old-one")[0] == 201
     assert request("GET", "/again/A/first")[0] == 404
