@@ -27,3 +27,6 @@ if(EXISTS "$ENV{DESTDIR}${CONFIG}/penstock.yaml")
 else() # file(INSTALL) puts DESTDIR before it
   file(INSTALL "${HERE}/penstock.yaml" DESTINATION "${CONFIG}")
 endif()
+# A package's own scripts do it; see debian/postinst.
+message(STATUS "Then, as root: systemd-sysusers penstock.conf && "
+               "systemd-tmpfiles --create penstock.conf && systemctl daemon-reload")

@@ -285,7 +285,9 @@ def test_install_follows_the_prefix(tmp_path):
     env = {**os.environ, "DESTDIR": str(tmp_path)}
     script = ["cmake", "-DCMAKE_INSTALL_PREFIX=/usr/local", "-P",
               str(ROOT / "systemd/install.cmake")]
-    subprocess.run(script, env=env, check=True, capture_output=True)
+    said = subprocess.run(script, env=env, check=True, capture_output=True, text=True).stdout
+    after = said.split("Then, as root: ")[1]
+    assert "systemd-sysusers" in after and f"\ncmake --install build\n{after}" in (ROOT / "README.md").read_text()
     unit = (tmp_path / "usr/local/lib/systemd/system/penstock.service").read_text()
     assert "\nExecStart=/usr/local/bin/penstock run\n" in unit
     for name in ("sysusers.d/penstock.conf", "tmpfiles.d/penstock.conf",

@@ -5,7 +5,7 @@
 # BUILD and FOLDER are root.sh's. The root folder is copied to memory first: nothing that happens
 # in it is kept, and no file of this machine can be written by that systemd (it would clean /tmp).
 # The command finds the PID of that systemd in PENSTOCK_INIT (nsenter --target it --all gets in)
-# and the Debian package in PENSTOCK_PACKAGE.
+# and the Debian package in PENSTOCK_PACKAGE, which was made of PENSTOCK_PACKAGED.
 # Exit code: that of the command; 77 when the kernel does not let us make namespaces; 1 otherwise.
 # After it, however it ends, no process, mount or control group is left.
 set -eu
@@ -125,7 +125,8 @@ fi
 sh "$here/root.sh" "$build" "$folder"
 root=$(cd "$folder/root" && pwd)
 PENSTOCK_PACKAGE=$(ls "$root"/../package/*.deb)
-export PENSTOCK_PACKAGE
+PENSTOCK_PACKAGED=$(cd "$build" && pwd)
+export PENSTOCK_PACKAGE PENSTOCK_PACKAGED
 
 top=$(mktemp -d)
 holder= command=
