@@ -124,6 +124,9 @@ void notify_init(struct notify *n, struct loop *l, const struct notify_options *
 
 void notify_reloading(struct notify *n) {
     char text[80];
+    if (!n->ready) {
+        return;
+    }
     int len = snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%llu",
                        (unsigned long long)(clock_monotonic_ns() / NS_PER_US));
     send_text(n, slice_of(text, (size_t)len));
@@ -131,7 +134,8 @@ void notify_reloading(struct notify *n) {
 
 void notify_reloaded(struct notify *n, const char *status) {
     char text[400];
-    int len = snprintf(text, sizeof text, "READY=1\nSTATUS=%.380s", status);
+    int len =
+        snprintf(text, sizeof text, "%sSTATUS=%.380s", n->ready ? "READY=1\n" : "", status);
     send_text(n, slice_of(text, (size_t)len));
 }
 

@@ -37,7 +37,7 @@ struct notify {
 /* Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. */
 void notify_init(struct notify *n, struct loop *l, const struct notify_options *options);
 /* RELOADING=1 with MONOTONIC_USEC=, then, when it is over, READY=1; `status` says how it went.
- */
+ * As long as the service could not serve yet, nothing but the status. */
 void notify_reloading(struct notify *n);
 void notify_reloaded(struct notify *n, const char *status);
 /* STOPPING=1, the first time. */

@@ -3,6 +3,7 @@ what an installation leaves."""
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -76,6 +77,20 @@ def test_ready_status_stopping(penstock, dynoxide, manager, tmp_path):
 def test_status_says_why_not_ready(penstock, manager, tmp_path):
     penstock(f"http://127.0.0.1:{free_port()}", env=notify_env(tmp_path / "notify"), wait=False)
     manager.until('STATUS=not ready: "no connection to DynamoDB"')
+    with pytest.raises(AssertionError):
+        manager.until("READY=1", 1)
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_a_reload_before_it_can_serve_does_not_make_it_ready(penstock, manager, tmp_path, started):
+    """With its workers waiting for a connection, and with the keys of its table not known yet."""
+    config = {} if started else {"config": "tables: [{name: Music}]\nroutes:\n  - route: GET /{Artist}\n"
+                                           "    get_item: {table: Music}\n"}
+    p = penstock(f"http://127.0.0.1:{free_port()}", env=notify_env(tmp_path / "notify"), wait=False, **config)
+    manager.until("STATUS=not ready: ")
+    p.process.send_signal(signal.SIGHUP)
+    before = manager.until("STATUS=reload")
+    assert all(line.startswith("STATUS=not ready: ") for line in before), before
     with pytest.raises(AssertionError):
         manager.until("READY=1", 1)
 
