@@ -187,12 +187,14 @@ static void check_list(const struct config_key *key, struct json_object *list,
     }
 }
 
+static int is_nothing(struct json_object *value) {
+    return json_object_is_type(value, json_type_string) &&
+           json_object_get_string_len(value) == 0;
+}
+
 static void check_value(const struct config_key *key, struct json_object *value,
                         struct config_errors *errors) {
-    int empty_container = json_object_is_type(value, json_type_string) &&
-                          json_object_get_string_len(value) == 0 &&
-                          expected_json(key->type) != json_type_string;
-    if (empty_container && key->fallback) {
+    if (is_nothing(value) && expected_json(key->type) != json_type_string && key->fallback) {
         return; /* "functions:" with nothing under it is as good as absent */
     }
     if (!json_object_is_type(value, expected_json(key->type))) {
@@ -247,6 +249,9 @@ static void check_map(const char *path, struct json_object *map, struct config_e
         const struct config_key *key = find_key(child);
         if (!key) {
             add_unknown(path, name, yaml_key_mark(value), errors);
+        } else if (key->type == CONFIG_MAP && is_nothing(value)) {
+            /* "tls:" with nothing under it asks for TLS all the same. */
+            check_map(key->path, yaml_put_map(map, name), errors);
         } else {
             check_value(key, value, errors);
         }

@@ -2,8 +2,11 @@
 
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <yaml.h>
+
+#define READ_BYTES 65536
 
 struct yaml_place {
     struct config_mark value;
@@ -34,13 +37,18 @@ static void set_place(struct json_object *value, struct config_mark at) {
     json_object_set_userdata(value, place, free_place);
 }
 
-static struct json_object *walk_scalar(yaml_node_t *node) {
+static struct json_object *walk_scalar(struct yaml_walk *w, yaml_node_t *node) {
     const char *text = (const char *)node->data.scalar.value;
     size_t len = node->data.scalar.length;
     int plain = node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     struct slice s = slice_of(text, len);
     if (plain && (slice_eq(s, SLICE("null")) || slice_eq(s, SLICE("~")))) {
         len = 0;
+    }
+    if (memchr(text, '\0', len)) {
+        config_errors_add(w->errors, mark_of(node->start_mark),
+                          "a value must not hold a NUL character");
+        return NULL;
     }
     struct json_object *value;
     NEED_MEMORY((value = json_object_new_string_len(text, (int)len)) != NULL);
@@ -117,7 +125,7 @@ static struct json_object *walk_node(struct yaml_walk *w, yaml_node_t *node, uns
     }
     switch (node->type) {
     case YAML_SCALAR_NODE:
-        value = walk_scalar(node);
+        value = walk_scalar(w, node);
         break;
     case YAML_SEQUENCE_NODE:
         value = walk_sequence(w, node, depth);
@@ -134,14 +142,27 @@ static struct json_object *walk_node(struct yaml_walk *w, yaml_node_t *node, uns
     return value;
 }
 
-static void add_parser_error(const yaml_parser_t *p, struct config_errors *errors) {
+static struct config_mark mark_of_byte(struct slice text, size_t offset) {
+    struct config_mark at = {1, 1};
+    for (size_t i = 0; i < offset && i < text.len; i++) {
+        at.column++;
+        if (text.ptr[i] == '\n') {
+            at = (struct config_mark){at.line + 1, 1};
+        }
+    }
+    return at;
+}
+
+static void add_parser_error(const yaml_parser_t *p, struct slice text,
+                             struct config_errors *errors) {
     struct config_mark at = mark_of(p->problem_mark);
     if (p->error == YAML_MEMORY_ERROR) {
         config_errors_add(errors, (struct config_mark){0, 0}, "out of memory");
         return;
     }
     if (p->error == YAML_READER_ERROR) {
-        config_errors_add(errors, (struct config_mark){0, 0}, "not readable as UTF-8 text: %s",
+        config_errors_add(errors, mark_of_byte(text, p->problem_offset),
+                          "not readable as UTF-8 text: %s",
                           p->problem ? p->problem : "unknown");
         return;
     }
@@ -150,11 +171,11 @@ static void add_parser_error(const yaml_parser_t *p, struct config_errors *error
 }
 
 /* Nothing may stand there that would be passed over. */
-static int is_last(yaml_parser_t *parser, struct config_errors *errors) {
+static int is_last(yaml_parser_t *parser, struct slice text, struct config_errors *errors) {
     yaml_document_t document;
 
     if (!yaml_parser_load(parser, &document)) {
-        add_parser_error(parser, errors);
+        add_parser_error(parser, text, errors);
         return 0;
     }
     const yaml_node_t *node = yaml_document_get_root_node(&document);
@@ -166,17 +187,18 @@ static int is_last(yaml_parser_t *parser, struct config_errors *errors) {
     return node == NULL;
 }
 
-static struct json_object *load_document(yaml_parser_t *parser, struct config_errors *errors) {
+static struct json_object *load_document(yaml_parser_t *parser, struct slice text,
+                                         struct config_errors *errors) {
     yaml_document_t document;
     struct json_object *root = NULL;
 
     if (!yaml_parser_load(parser, &document)) {
-        add_parser_error(parser, errors);
+        add_parser_error(parser, text, errors);
         return NULL;
     }
     yaml_node_t *node = yaml_document_get_root_node(&document);
     if (!node) {
-        config_errors_add(errors, (struct config_mark){0, 0}, "the file is empty");
+        config_errors_add(errors, (struct config_mark){1, 1}, "the file is empty");
     } else {
         struct yaml_walk walk = {&document, errors, 0};
         root = walk_node(&walk, node, 0);
@@ -185,7 +207,7 @@ static struct json_object *load_document(yaml_parser_t *parser, struct config_er
     return root;
 }
 
-struct json_object *yaml_load(FILE *file, struct config_errors *errors) {
+static struct json_object *parse(struct slice text, struct config_errors *errors) {
     yaml_parser_t parser;
     struct json_object *root;
 
@@ -193,13 +215,40 @@ struct json_object *yaml_load(FILE *file, struct config_errors *errors) {
         config_errors_add(errors, (struct config_mark){0, 0}, "out of memory");
         return NULL;
     }
-    yaml_parser_set_input_file(&parser, file);
-    root = load_document(&parser, errors);
-    if (root && !is_last(&parser, errors)) {
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text.ptr, text.len);
+    root = load_document(&parser, text, errors);
+    if (root && !is_last(&parser, text, errors)) {
         json_object_put(root);
         root = NULL;
     }
     yaml_parser_delete(&parser);
+    return root;
+}
+
+static int read_bytes(FILE *file, struct buffer *out, struct config_errors *errors) {
+    do {
+        NEED_MEMORY(buffer_reserve(out, READ_BYTES) == 0);
+        buffer_grow(out, fread(buffer_tail(out), 1, READ_BYTES, file));
+    } while (!feof(file) && !ferror(file) && out->len <= YAML_BYTES_MAX);
+    if (ferror(file)) {
+        config_errors_add(errors, (struct config_mark){0, 0}, "cannot be read: %s",
+                          strerror(errno));
+        return ERR_IO;
+    }
+    if (out->len > YAML_BYTES_MAX) {
+        config_errors_add(errors, (struct config_mark){0, 0}, "over %d bytes", YAML_BYTES_MAX);
+        return ERR_LIMIT;
+    }
+    return 0;
+}
+
+struct json_object *yaml_load(FILE *file, struct config_errors *errors) {
+    struct buffer bytes = {0};
+    struct json_object *root = NULL;
+    if (read_bytes(file, &bytes, errors) == 0) {
+        root = parse(buffer_slice(&bytes), errors);
+    }
+    buffer_fini(&bytes);
     return root;
 }
 
@@ -215,4 +264,15 @@ struct config_mark yaml_mark(struct json_object *value) {
 
 struct config_mark yaml_key_mark(struct json_object *value) {
     return place_of(value)->key;
+}
+
+struct json_object *yaml_put_map(struct json_object *parent, const char *name) {
+    struct json_object *nothing, *map;
+    int found = json_object_object_get_ex(parent, name, &nothing);
+    ASSERT(found);
+    NEED_MEMORY((map = json_object_new_object()) != NULL);
+    set_place(map, yaml_mark(nothing));
+    ((struct yaml_place *)json_object_get_userdata(map))->key = yaml_key_mark(nothing);
+    NEED_MEMORY(json_object_object_add(parent, name, map) == 0);
+    return map;
 }

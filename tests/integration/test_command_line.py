@@ -78,17 +78,55 @@ def test_all_errors_in_one_run():
     assert len(r.stderr.splitlines()) >= 3  # two unknown keys, one missing
 
 
-@pytest.mark.parametrize("text, words", [
-    ("", "the file is empty"),
-    ("- a\n- b\n", "expected a map"),
-    ("listen: &a [*a]\n", ""),
-    (GOOD + "---\nworkers: 2\n", "a second YAML document"),
-    ("\xff", ""),
-    ("a: " + "[" * 5000, ""),
+@pytest.mark.parametrize("old, new, where, words", [
+    ("8080", "8080\n    tls:", "-:3:9:", "listen[].tls: certificate and key are needed"),
+    ("8080", "8080\n    proxy_protocol:", "-:3:20:", "at least one network is needed"),
+    ("{table: Music}", "{table: Music}\n    throttle:", "-:9:14:", "throttle.rate is missing"),
+    ("put_item: {table: Music}", "put_item:", "-:8:14:", "routes[].put_item.table is missing"),
 ])
-def test_hostile_files(text, words):
-    r = check(text)
-    assert r.returncode == 2 and words in r.stderr and "Sanitizer" not in r.stderr
+def test_nothing_under_a_key_is_not_a_missing_key(old, new, where, words):
+    """What is asked for and not described is not left out: no HTTP where TLS was meant."""
+    r = check(GOOD.replace(old, new, 1))
+    assert r.returncode == 2 and r.stderr.startswith(where) and words in r.stderr, r.stderr
+
+
+def bomb():
+    """Ten to the tenth values in ten lines."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    return "\n".join(lines + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)])
+
+
+@pytest.mark.parametrize("text, where, words", [
+    ("", "1:1", "the file is empty"),
+    ("# nothing\n---\n...\n", "3:1", "expected a map"),
+    ("- a\n- b\n", "1:1", "expected a map"),
+    ("listen: &a [*a]\n", "1:9", "too deep or too large"),
+    (bomb(), r"\d+:\d+", "too deep or too large"),
+    ("".join(" " * n + "a:\n" for n in range(40)), r"\d+:\d+", "too deep or too large"),
+    ("a: " + "[" * 5000, r"\d+:\d+", "not valid YAML"),
+    (GOOD + "---\nworkers: 2\n", "10:1", "a second YAML document"),
+    ("workers: *w\n" + GOOD, "1:10", "undefined alias"),
+    (GOOD.replace("Music}", "Mu\0sic}"), "8:25", "control characters are not allowed"),
+    (GOOD.replace("Music}", '"Music\\0"}'), "8:23", "must not hold a NUL character"),
+    (GOOD.replace("listen:", '"listen\\0":'), "1:1", "must not hold a NUL character"),
+    (GOOD.encode() + b"# \xff\n", "9:3", "invalid leading UTF-8 octet"),
+    (GOOD.encode() + b"# \xed\xa0\x80\n", "9:3", "invalid Unicode character"),
+])
+def test_hostile_files(text, where, words):
+    """One line for it, with the place."""
+    r = subprocess.run([str(BINARY), "check", "-c", "-"], timeout=30, capture_output=True,
+                       input=text if isinstance(text, bytes) else text.encode())
+    said = r.stderr.decode()
+    assert r.returncode == 2 and re.fullmatch(f"-:{where}: .*{words}.*\n", said), said
+
+
+@pytest.mark.parametrize("number", ["-1", "+5", "0x10", "1e3", "2.0", "1_000", "10s", "4KB", "1 000", "''",
+                                    "~", "18446744073709551617", "9" * 400])
+def test_numbers_that_are_none(number):
+    """The message names the unit."""
+    r = check(f"limits: {{idle_timeout_ms: {number}}}\n" + GOOD)
+    assert r.returncode == 2 and r.stderr.startswith("-:1:27: limits.idle_timeout_ms: expected a whole"), r.stderr
+    assert "(milliseconds between requests" in r.stderr
 
 
 def test_missing_file():
