@@ -1,5 +1,7 @@
 #include "app/config_error.h"
 
+#include "model/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -9,6 +11,24 @@ void config_errors_init(struct config_errors *e, const char *file) {
 
 void config_errors_fini(struct config_errors *e) {
     buffer_fini(&e->text);
+}
+
+static int is_control(const char *at) {
+    const unsigned char *p = (const unsigned char *)at;
+    return p[0] < ' ' || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
+}
+
+/* What a file holds must neither look like a second message nor steer a terminal. */
+static void make_printable(char *text) {
+    const char *end = text + strlen(text);
+    while (text < end) {
+        size_t len = utf8_sequence(text, end);
+        if (len == 0 || is_control(text)) {
+            *text = '?';
+            len = 1;
+        }
+        text += len;
+    }
 }
 
 void config_errors_add(struct config_errors *e, struct config_mark at, const char *format,
@@ -23,6 +43,7 @@ void config_errors_add(struct config_errors *e, struct config_mark at, const cha
     va_start(args, format);
     (void)vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    make_printable(message);
     if (at.line == 0) {
         error = buffer_printf(&e->text, "%s: %s\n", e->file, message);
     } else {

@@ -19,6 +19,7 @@
 /* WATCHDOG=1 goes out this often per allowed span. sd_watchdog_enabled(3) asks for two; four
  * keep one long turn at the wrong moment from costing a restart. */
 #define PINGS_PER_SPAN 4
+#define STATUS_MAX     380
 
 static void send_text(const struct notify *n, struct slice text) {
     if (n->fd >= 0) {
@@ -134,8 +135,12 @@ void notify_reloading(struct notify *n) {
 
 void notify_reloaded(struct notify *n, const char *status) {
     char text[400];
-    int len =
-        snprintf(text, sizeof text, "%sSTATUS=%.380s", n->ready ? "READY=1\n" : "", status);
+    size_t whole = strnlen(status, STATUS_MAX);
+    while (whole > 0 && ((unsigned char)status[whole] & 0xc0) == 0x80) {
+        whole--; /* half a character: systemd would take none of it */
+    }
+    int len = snprintf(text, sizeof text, "%sSTATUS=%.*s", n->ready ? "READY=1\n" : "",
+                       (int)whole, status);
     send_text(n, slice_of(text, (size_t)len));
 }
 

@@ -120,6 +120,17 @@ def test_hostile_files(text, where, words):
     assert r.returncode == 2 and re.fullmatch(f"-:{where}: .*{words}.*\n", said), said
 
 
+@pytest.mark.parametrize("old, new", [
+    ("tables:", r'"ta\nbles": 1' + "\ntables:"), ("tables:", r'"\e[31m\x9b\x7f": 1' + "\ntables:"),
+    ("{table: Music}", r'{table: "Mu\r\npenstock.yaml:1:1: all is well"}'),
+    ("tables:", "é" * 300 + ": 1\ntables:"), ("tables:", "e" + "é" * 300 + ": 1\ntables:"),
+])
+def test_what_a_file_holds_is_no_message_of_ours(old, new):
+    r = check(GOOD.replace(old, new, 1))
+    assert r.returncode == 2 and len(r.stderr.splitlines()) == 1, r.stderr
+    assert r.stderr[-1] == "\n" and r.stderr[:-1].isprintable(), r.stderr
+
+
 @pytest.mark.parametrize("number", ["-1", "+5", "0x10", "1e3", "2.0", "1_000", "10s", "4KB", "1 000", "''",
                                     "~", "18446744073709551617", "9" * 400])
 def test_numbers_that_are_none(number):

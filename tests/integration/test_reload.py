@@ -318,6 +318,11 @@ def test_notifications(penstock, dynoxide, tmp_path):
     m.until("RELOADING=1")
     m.until("READY=1")
     m.until(f"STATUS=reload refused: {p.file}:")
+    for long in "é" * 200, "e" + "é" * 200:  # cut between characters: systemd wants UTF-8
+        change(p, "stagee:", f"{long}:")
+        p.process.send_signal(signal.SIGHUP)
+        m.until(f"STATUS=reload refused: {p.file}:")
+        change(p, f"{long}:", "stagee:")
     m.socket.close()
 
 
