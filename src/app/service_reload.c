@@ -198,16 +198,40 @@ static void commit(struct service *s) {
     generation_close_tables(before);
 }
 
-static void on_all_prepared(struct service *s) {
-    if (s->unprepared == 0) {
-        commit(s);
-        return;
+/* Every worker has said what became of its part. */
+static int is_unusable(const struct service *s, const struct config_function *f) {
+    for (size_t i = 0; f->workers && i < s->started; i++) {
+        if (!f->workers[i]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void refuse_unprepared(struct service *s) {
+    const struct config *c = s->next->config;
+    struct config_errors errors;
+    config_errors_init(&errors, s->config->file);
+    for (size_t i = 0; i < c->function_count; i++) {
+        if (is_unusable(s, &c->functions[i])) {
+            config_errors_add(&errors, c->functions[i].mark,
+                              "functions[] %s: cannot be started: see function_unusable",
+                              c->functions[i].name);
+        }
     }
     for (size_t i = 0; i < s->started; i++) {
         worker_unprepare(s->workers[i]);
     }
-    refuse_for(s, (struct config_mark){0, 0},
-               "a function cannot be started: see function_unusable");
+    refuse(s, &errors);
+    config_errors_fini(&errors);
+}
+
+static void on_all_prepared(struct service *s) {
+    if (s->unprepared == 0) {
+        commit(s);
+    } else {
+        refuse_unprepared(s);
+    }
 }
 
 static void on_all_swapped(struct service *s) {

@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -297,6 +298,23 @@ def test_refused(penstock, dynoxide, what):
     assert p.ready().status == 200
     p.file.unlink()
     assert "cannot be opened" in hup(p, "reload_refused")["error"]
+
+
+def test_function_that_no_descriptor_is_left_for(penstock, dynoxide):
+    """Found out by the workers, after the file was good."""
+    table = unique("T")
+    p = penstock(dynoxide.url, table=table, workers=2, config=BASE.format(table=table, mode="a"))
+    change(p, "stage:", "functions:\n  - {name: fits, command: [/bin/true]}\n"
+                        "  - {name: many, command: [/bin/true], concurrency: 400}\nstage:")
+    line = p.file.read_text().split("  - {name: many")[0].count("\n") + 1
+    enough = resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (250, enough[1]))
+    entry = refused(p, r"functions\[\] many: cannot be started: see function_unusable")
+    assert f":{line}:5: " in entry["error"] and p.log_events("function_unusable")[0]["function"] == "many"
+    assert p.request("POST", "/music", {"Artist": "a", "SongTitle": "b"}).status == 201
+    resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, enough)
+    reload(p)
+    assert p.request("POST", "/music", {"Artist": "a", "SongTitle": "c"}).status == 201
 
 
 def test_notifications(penstock, dynoxide, tmp_path):
