@@ -157,7 +157,8 @@ int config_same_function(const struct config_function *a, const struct config_fu
            x->per_process == y->per_process && x->warm == y->warm &&
            x->queue_max == y->queue_max && x->timeout_ms == y->timeout_ms &&
            x->init_timeout_ms == y->init_timeout_ms && x->recycle_calls == y->recycle_calls &&
-           x->resident_max == y->resident_max && x->memory_mb == y->memory_mb;
+           x->resident_max == y->resident_max && x->memory_mb == y->memory_mb &&
+           x->stream_max == y->stream_max;
 }
 
 /* A library that is loaded stays the one it was: the loader goes by its name. */

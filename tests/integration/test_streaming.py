@@ -11,6 +11,7 @@ import pytest
 
 from conftest import free_port
 from test_functions import COMMANDS, children, config, wait_for
+from test_reload import change, reload
 
 NODE = COMMANDS["node"] + ["app.stream"]
 STREAM = "    invoke_mode: RESPONSE_STREAM\n    timeout_ms: 60000\n"
@@ -155,6 +156,9 @@ def test_limit_of_a_stream(penstock, dynoxide):
     wait_for(lambda: p.log_events("function_stream_broken"))
     assert p.log_events("function_stream_broken")[0]["reason"] == "function_response_too_large"
     assert get(p, "/s").read() == b"xxxxx"
+    change(p, "stream_bytes: 100000", "stream_bytes: 200000")
+    reload(p)
+    assert len(get(p, "/s?parts=11&bytes=10000").read()) == 110000
 
 
 def test_client_that_leaves(penstock, dynoxide, tmp_path):
