@@ -7,6 +7,7 @@
 #include "gateway/access_template.h"
 #include "gateway/request_headers.h"
 #include "gateway/server_timing.h"
+#include "lambda/event_read.h"
 #include "server/parts.h"
 
 #include <stdlib.h>
@@ -124,20 +125,6 @@ const struct gateway_route_counts *gateway_count_routes(const struct gateway *g)
     return g->route_counts;
 }
 
-/* "/prod/music" -> "/music" on stage prod. ERR_NOT_FOUND on another stage. */
-static int strip_stage(const struct gateway *g, struct slice *path) {
-    if (g->stage.len == 0) {
-        return 0;
-    }
-    size_t end = g->stage.len + 1;
-    if (path->len < end || memcmp(path->ptr + 1, g->stage.ptr, g->stage.len) != 0 ||
-        (path->len > end && path->ptr[end] != '/')) {
-        return ERR_NOT_FOUND;
-    }
-    *path = path->len > end ? slice_from(*path, end) : SLICE("/");
-    return 0;
-}
-
 /* ---- before the body is read ---- */
 
 /* A refusal that does not wait for the body costs the connection, and the client a handshake:
@@ -191,7 +178,7 @@ static unsigned on_head(void *owner, const struct http_request *head, struct ser
     struct url_target target;
     size_t route;
     if (!head->has_body || url_split_target(head->target, &target) != 0 ||
-        strip_stage(g, &target.path) != 0 || takes_preflight(g, head)) {
+        !event_strip_stage(g->stage, &target.path) || takes_preflight(g, head)) {
         return 0; /* on_request answers it */
     }
     const struct lambda_handler *h =
@@ -313,7 +300,7 @@ static unsigned read_request(const struct gateway *g, struct server_request *r,
     }
     event->raw_path = path;
     event->raw_query = target.query;
-    if (strip_stage(g, &path) != 0) {
+    if (!event_strip_stage(g->stage, &path)) {
         *reason = "no_stage";
         return 404;
     }

@@ -88,13 +88,24 @@ struct penstock_slice penstock_body(const struct penstock_invocation *i) {
     return i->request ? slice_out(i->body) : ABSENT;
 }
 
+const struct url_pair *event_stage_variables(const struct penstock_invocation *i,
+                                             size_t *count) {
+    if (i->event != NULL && i->event->stage_variable_count > 0) {
+        *count = i->event->stage_variable_count;
+        return i->event->stage_variables;
+    }
+    *count = i->lambda->options.stage_variable_count;
+    return i->lambda->options.stage_variables;
+}
+
 struct penstock_slice penstock_stage_variable(const struct penstock_invocation *i,
                                               const char *name) {
-    const struct lambda_options *o = &i->lambda->options;
+    size_t count;
+    const struct url_pair *variables = event_stage_variables(i, &count);
     struct slice wanted = slice_cstr(name);
-    for (size_t k = 0; k < o->stage_variable_count; k++) {
-        if (slice_eq(o->stage_variables[k].name, wanted)) {
-            return slice_out(o->stage_variables[k].value);
+    for (size_t k = 0; k < count; k++) {
+        if (slice_eq(variables[k].name, wanted)) {
+            return copy_out(i, variables[k].value);
         }
     }
     return ABSENT;
@@ -106,8 +117,13 @@ static struct penstock_slice context_request_id(const struct penstock_invocation
     return slice_out(slice_cstr(i->request_id));
 }
 
+struct slice event_stage(const struct penstock_invocation *i) {
+    return i->event != NULL && i->event->stage.len > 0 ? i->event->stage
+                                                       : slice_cstr(i->lambda->options.stage);
+}
+
 static struct penstock_slice context_stage(const struct penstock_invocation *i) {
-    return slice_out(slice_cstr(i->lambda->options.stage));
+    return copy_out(i, event_stage(i));
 }
 
 static struct penstock_slice context_account_id(const struct penstock_invocation *i) {

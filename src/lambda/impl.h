@@ -84,6 +84,9 @@ struct slice event_method(const struct http_request *http);
 struct slice event_resource_path(struct slice route_key); /* "POST /music" -> "/music" */
 struct slice event_domain(struct slice host);             /* without the port */
 struct slice event_protocol(const struct http_request *http);
+struct slice event_stage(const struct penstock_invocation *i);
+const struct url_pair *event_stage_variables(const struct penstock_invocation *i,
+                                             size_t *count);
 
 /* Around every call into a handler: the invocation outlives the call whatever it does. After
  * invocation_leave the invocation may be gone. */

@@ -178,6 +178,15 @@ bool invocation_complete(struct penstock_invocation *i) {
     return false;
 }
 
+static void give_answer(struct server_request *request, const struct server_answer *answer) {
+    const struct lambda_event *event = request->owner_data;
+    if (event->on_answer != NULL) {
+        event->on_answer(request, answer);
+    } else {
+        server_respond(request, answer);
+    }
+}
+
 void invocation_answer(struct penstock_invocation *i, const struct server_answer *answer) {
     struct server_request *request = i->request;
     if (request == NULL) {
@@ -187,11 +196,7 @@ void invocation_answer(struct penstock_invocation *i, const struct server_answer
     event->invocation = NULL;
     i->request = NULL;
     i->event = NULL;
-    if (event->on_answer != NULL) {
-        event->on_answer(request, answer);
-    } else {
-        server_respond(request, answer);
-    }
+    give_answer(request, answer);
 }
 
 static void expire(struct penstock_invocation *i) {
@@ -243,12 +248,12 @@ static struct deadline_queue *timeout_queue(struct lambda *l, uint64_t ms) {
 static void refuse_busy(struct lambda *l, struct server_request *request) {
     static const struct http_header retry_after = {{"Retry-After", 11}, {"1", 1}};
     l->counts.refused++;
-    server_respond(request, &(struct server_answer){.status = 503,
-                                                    .content_type = SLICE("application/json"),
-                                                    .headers = &retry_after,
-                                                    .header_count = 1,
-                                                    .body = server_error_body(503),
-                                                    .reason = "invocations_full"});
+    give_answer(request, &(struct server_answer){.status = 503,
+                                                 .content_type = SLICE("application/json"),
+                                                 .headers = &retry_after,
+                                                 .header_count = 1,
+                                                 .body = server_error_body(503),
+                                                 .reason = "invocations_full"});
 }
 
 void lambda_invoke(struct lambda *l, const struct lambda_handler *handler,
@@ -272,7 +277,7 @@ void lambda_invoke(struct lambda *l, const struct lambda_handler *handler,
     i->handler = handler;
     i->request = request;
     i->event = event;
-    i->epoch_ms = loop_wall_ms(l->loop);
+    i->epoch_ms = event->epoch_ms ? event->epoch_ms : loop_wall_ms(l->loop);
     i->deadline_ns = loop_now_ns(l->loop) + timeout_ms * NS_PER_MS;
     memcpy(i->request_id, request->request_id, sizeof(i->request_id));
     state_init(&i->state, "invocation", invocation_states, INVOCATION_RUNNING);

@@ -90,6 +90,11 @@ struct lambda_event {
     size_t path_parameter_count;
     const struct url_pair *query_parameters;
     size_t query_parameter_count;
+    /* Of an event that is invoked by name and says so; 0 and empty: now, and lambda's own. */
+    uint64_t epoch_ms;
+    struct slice stage;
+    const struct url_pair *stage_variables;
+    size_t stage_variable_count;
     struct penstock_invocation *invocation; /* lambda's own; NULL once answered */
     /* Set by lambda_invoke and what follows: for the access log and Server-Timing. */
     const struct lambda_handler *handler; /* NULL: none was asked */

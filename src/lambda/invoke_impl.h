@@ -58,10 +58,6 @@ void invoke_drop_event(struct invoke_call *ic, const char *reason);
 /* invoke_native.c: as function_submit, but that done may come at once. */
 MUST_CHECK int invoke_native(struct invoke_call *ic);
 
-/* event_read.c: an event of API Gateway as the request it tells of, in the request's arena; any
- * other JSON is the body of POST /. 0, ERR_INVALID or ERR_NOMEM. */
-MUST_CHECK int event_read(struct slice json, struct server_request *r, struct lambda_event *e);
-
 /* invoke_answer.c; a type is a static string */
 void invoke_refuse(struct server_request *r, unsigned status, const char *type,
                    const char *message);

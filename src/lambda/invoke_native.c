@@ -1,9 +1,12 @@
 /* A handler in C, invoked by name: the event becomes a request that no connection has, and what
- * the handler answers becomes the function's output, payload format 2.0. */
+ * the handler answers becomes the function's output, in the payload format of the event, or
+ * 2.0. */
 #include "lambda/invoke_impl.h"
 
 #include "base/error.h"
+#include "lambda/event_read.h"
 #include "lambda/impl.h"
+#include "lambda/json_out.h"
 #include "lambda/text.h"
 
 #include <stdlib.h>
@@ -14,50 +17,45 @@ struct native_request {
     struct server_request request;
     struct lambda_event event;
     struct invoke_call *call;
+    unsigned format; /* of the event's payload; 0: it is none of API Gateway */
 };
 
-static int put_body(struct buffer *out, struct slice body) {
-    bool text = text_utf8_valid(body);
-    int error = buffer_append_slice(out, SLICE(",\"body\":"));
-    if (text) {
-        error = error ? error : text_json_string(out, body);
-    } else {
-        error = error ? error : buffer_reserve(out, BASE64_ENCODED_LEN(body.len) + 2);
-        if (error == 0) {
-            char *at = buffer_tail(out);
-            at[0] = '"';
-            size_t len = base64_encode((const unsigned char *)body.ptr, body.len, at + 1);
-            at[len + 1] = '"';
-            buffer_grow(out, len + 2);
-        }
+/* {"statusCode":201,"headers":{...},"body":"...","isBase64Encoded":false}, of the format of the
+ * event: what repeats is joined in 2.0, with the cookies apart, and has all its values in 1.0.
+ */
+static int put_response(struct buffer *out, const struct server_answer *answer,
+                        unsigned format) {
+    struct json_out j = {.to = out};
+    struct http_header fields[HTTP_HEADERS_MAX + 1];
+    struct out_pairs headers = {.headers = fields};
+    bool text = text_utf8_valid(answer->body);
+    if (answer->content_type.len > 0) {
+        fields[headers.count++] =
+            (struct http_header){SLICE("content-type"), answer->content_type};
     }
-    return error ? error
-                 : buffer_append_slice(out, text ? SLICE(",\"isBase64Encoded\":false}")
-                                                 : SLICE(",\"isBase64Encoded\":true}"));
-}
-
-static int put_header(struct buffer *out, bool first, struct slice name, struct slice value) {
-    int error = first ? 0 : buffer_append_slice(out, SLICE(","));
-    error = error ? error : text_json_string(out, name);
-    error = error ? error : buffer_append_slice(out, SLICE(":"));
-    return error ? error : text_json_string(out, value);
-}
-
-/* {"statusCode":201,"headers":{...},"body":"...","isBase64Encoded":false} */
-static int put_response(struct buffer *out, const struct server_answer *answer) {
-    bool typed = answer->content_type.len > 0;
-    int error = buffer_printf(out, "{\"statusCode\":%u,\"headers\":{", answer->status);
-    if (typed) {
-        error =
-            error ? error : put_header(out, true, SLICE("content-type"), answer->content_type);
-    }
+    ASSERT(answer->header_count <= HTTP_HEADERS_MAX);
     for (size_t k = 0; k < answer->header_count; k++) {
-        error = error ? error
-                      : put_header(out, k == 0 && !typed, answer->headers[k].name,
-                                   answer->headers[k].value);
+        fields[headers.count++] = answer->headers[k];
     }
-    error = error ? error : buffer_append_slice(out, SLICE("}"));
-    return error ? error : put_body(out, answer->body);
+    j.error = buffer_printf(out, "{\"statusCode\":%u", answer->status);
+    j.comma = true;
+    if (format == 1) {
+        out_single_values(&j, "headers", &headers);
+        out_multi_values(&j, "multiValueHeaders", &headers);
+    } else {
+        headers.skip = SLICE("set-cookie");
+        out_joined_values(&j, "headers", &headers);
+        out_skipped_values(&j, "cookies", &headers);
+    }
+    out_name(&j, SLICE("body"));
+    if (text) {
+        out_string(&j, answer->body);
+    } else {
+        out_base64(&j, answer->body);
+    }
+    out_member_raw(&j, "isBase64Encoded", text ? SLICE("false") : SLICE("true"));
+    out_end(&j, SLICE("}"));
+    return j.error;
 }
 
 /* As the end of a request: its memory is gone afterwards. */
@@ -68,7 +66,7 @@ static void on_answer(struct server_request *r, const struct server_answer *answ
     struct function_result result = {.outcome = FUNCTION_OK};
     bool late = answer->status == 504 && answer->reason != NULL &&
                 strcmp(answer->reason, "deadline") == 0;
-    int error = put_response(&out, answer);
+    int error = put_response(&out, answer, n->format);
     ASSERT(error == 0);
     result.payload = buffer_slice(&out);
     if (late) {
@@ -94,10 +92,15 @@ int invoke_native(struct invoke_call *ic) {
     n->event.on_answer = on_answer;
     arena_init(&n->request.arena, NULL, 0, REQUEST_BYTES);
     memcpy(n->request.request_id, ic->request_id, sizeof ic->request_id);
-    if (event_read(ic->call.payload, &n->request, &n->event) != 0) {
+    const char *wrong = event_read(ic->call.payload, &n->request, &n->event, &n->format);
+    if (wrong != NULL) {
         arena_reset(&n->request.arena);
         free(n);
-        return ERR_INVALID;
+        ic->call.done(&ic->call,
+                      &(struct function_result){.outcome = FUNCTION_ERROR,
+                                                .error_type = SLICE("Runtime.UnmarshalError"),
+                                                .error_text = wrong});
+        return 0;
     }
     ic->call.given_ns = loop_now_ns(ic->api->loop);
     lambda_invoke(lambda, handler, &n->request, &n->event);

@@ -1,10 +1,11 @@
 """The example handlers, built as a user's own project is, and served."""
+import json
 import os
 import subprocess
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, free_port
 from test_command_line import GOOD, check
 from test_functions import wait_for
 
@@ -113,6 +114,41 @@ def test_every_call_of_the_header(penstock, dynoxide, things):
     assert r.body == b"things"
     wait_for(lambda: any(r.headers["x-amzn-requestid"] in line
                          for line in p.log().splitlines() if "looked at the context" in line))
+
+
+def without_ids(event):
+    """Each invocation has a request id of its own."""
+    for name in ("requestId", "extendedRequestId"):
+        event["requestContext"].pop(name, None)
+    return event
+
+
+STAGE = "stage: {name: prod, variables: {mode: live}}\n"
+REQUESTS = [("GET", "?b=2&a=1&b=3&empty=&sp=x+y%26z", None, {"Cookie": "sid=1; theme=dark"}),
+            ("POST", "", '{"a":"\\u00e4"}', {"X-Tag": "one", "x-tag": "two"}),
+            ("POST", "?a", b"\x00\xff", {"Content-Type": "image/png", "User-Agent": "x"})]
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_by_name_as_by_route(penstock, dynoxide, things, version):
+    """What a handler sees of a request it sees of that request's event, too."""
+    port = free_port()
+    p = penstock(dynoxide.url, things + "  - route: POST /{what}\n    function: things\n",
+                 head=f"invoke: 127.0.0.1:{port}\n{STAGE}")
+    for method, query, body, headers in REQUESTS:
+        by_route = p.request(method, f"/prod/event%2D{version}{query}", body, headers)
+        assert by_route.status == 201
+        r = p.request("POST", "/2015-03-31/functions/things/invocations", by_route.body, port=port)
+        assert r.status == 200 and "x-amz-function-error" not in r.headers, r
+        answer = r.json()
+        assert answer["statusCode"] == 201 and answer["isBase64Encoded"] is False
+        if version == "1.0":
+            assert answer["multiValueHeaders"]["Set-Cookie"] == ["a=1", "b=2"]
+        else:
+            assert answer["cookies"] == ["a=1", "b=2"]
+        by_name = json.loads(answer["body"])
+        assert by_name["requestContext"]["requestId"] == r.headers["x-amzn-requestid"]
+        assert without_ids(by_name) == without_ids(by_route.json())
 
 
 def test_wrong_answers_harm_nobody(penstock, dynoxide, things):

@@ -89,6 +89,17 @@ static void after(struct penstock_invocation *i, void *arg) {
     answer(i, text_of(text));
 }
 
+/* ---- the whole event ---- */
+
+static void show_event(struct penstock_invocation *i, const char *version) {
+    const struct penstock_header_field fields[] = {{SLICE("Set-Cookie"), SLICE("a=1")},
+                                                   {SLICE("Set-Cookie"), SLICE("b=2")}};
+    penstock_respond(i, &(struct penstock_response){.status = 201,
+                                                    .headers = fields,
+                                                    .header_count = 2,
+                                                    .body = penstock_event_json(i, version)});
+}
+
 /* ---- wrong ---- */
 
 static void wrong_header(struct penstock_invocation *i) {
@@ -133,6 +144,8 @@ static void things_invoke(struct penstock_invocation *i, void *state) {
     } else if (strcmp(name, "context") == 0) {
         penstock_log(i, PENSTOCK_INFO, "looked at the context");
         answer(i, penstock_function_name(i));
+    } else if (strncmp(name, "event-", 6) == 0) {
+        show_event(i, name + 6);
     } else if (strcmp(name, "twice") == 0) {
         answer(i, text_of("\"first\""));
         answer(i, text_of("\"second\""));

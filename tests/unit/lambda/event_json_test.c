@@ -1,9 +1,11 @@
 /* Recorded requests against the events that API Gateway makes of them, field by field: golden/
- * has NAME.http, and NAME.1.json and NAME.2.json for the two payload formats. */
+ * has NAME.http, and NAME.1.json and NAME.2.json for the two payload formats. And the way back:
+ * whoever gets such an event by name sees what the request has shown. */
 #include "stand_ins.h"
 
 #include "base/log.h"
 #include "http/request_parser.h"
+#include "lambda/event_read.h"
 #include "lambda/impl.h"
 
 #include <json.h>
@@ -184,6 +186,192 @@ static void golden(void **state) {
     loop_fini(&loop);
 }
 
+/* ---- read back ---- */
+
+struct read_back {
+    const struct recorded *recorded;
+    const char *version;
+};
+
+static void check_read(struct penstock_invocation *i, void *state) {
+    const struct read_back *b = state;
+    const struct recorded *r = b->recorded;
+    struct penstock_slice path = penstock_path(i);
+    compare(r->name, b->version, penstock_event_json(i, b->version));
+    assert_true(slice_eq(slice_in(path), slice_cstr(r->path)));
+    if (r->param_name != NULL) {
+        struct penstock_slice value = penstock_path_parameter(i, r->param_name);
+        assert_true(slice_eq(slice_in(value), slice_cstr(r->param_value)));
+    }
+    struct penstock_slice mode = penstock_stage_variable(i, "mode");
+    assert_true(slice_eq(slice_in(mode), slice_cstr(r->variable)));
+    struct penstock_slice stage = penstock_context(i, "stage");
+    assert_true(slice_eq(slice_in(stage), slice_cstr(r->stage)));
+    penstock_respond(i, &(struct penstock_response){.status = 200});
+}
+
+/* A request that has nothing yet. */
+static struct fake_request *bare_request(void) {
+    struct fake_request *f = fake_request("GET", "/", NULL);
+    memset(&f->r.http, 0, sizeof(f->r.http));
+    memset(&f->r.peer, 0, sizeof(f->r.peer));
+    return f;
+}
+
+static void golden_events_are_read_back(void **state) {
+    (void)state;
+    static struct loop loop;
+    assert_int_equal(loop_init(&loop), 0);
+    struct lambda *lambda = lambda_new(&loop, NULL, &(struct lambda_options){0});
+    for (size_t k = 0; k < 2 * COUNT(recorded); k++) {
+        struct read_back b = {&recorded[k / 2], k % 2 ? "2.0" : "1.0"};
+        size_t len;
+        unsigned format;
+        struct lambda_event event = {0};
+        struct fake_request *f = bare_request();
+        char *json = read_golden(b.recorded->name, k % 2 ? ".2.json" : ".1.json", &len);
+        const char *wrong = event_read(slice_of(json, len), &f->r, &event, &format);
+        free(json);
+        assert_null(wrong);
+        assert_int_equal(format, k % 2 + 1);
+        struct lambda_handler handler = {.name = "read", .invoke = check_read, .state = &b};
+        lambda_invoke(lambda, &handler, &f->r, &event);
+        assert_int_equal(f->status, 200);
+        fake_request_free(f);
+    }
+    lambda_free(lambda);
+    loop_fini(&loop);
+}
+
+#define EVENT_1(members) "{\"httpMethod\":\"GET\"," members "}"
+#define EVENT_2(members) "{\"requestContext\":{\"http\":{\"method\":\"GET\"}}," members "}"
+
+/* Events nobody has recorded, and what a handler sees of them. */
+static void events_by_hand(void **state) {
+    (void)state;
+    static const struct {
+        const char *json, *path, *raw_path, *raw_query, *route_key;
+    } cases[] = {
+        {EVENT_1("\"path\":\"/a%b c/\xc3\xa4\",\"resource\":\"/a\""), "/a%b c/\xc3\xa4",
+         "/a%25b%20c/%C3%A4", "", "GET /a"},
+        {EVENT_1(
+             "\"path\":\"/b\",\"requestContext\":{\"path\":\"/prod/a\",\"stage\":\"prod\"}"),
+         "/b", "/b", "", "$default"}, /* the path was changed, and counts */
+        {EVENT_1("\"path\":\"/prod/a\",\"requestContext\":{\"path\":\"/prod/a\",\"stage\":"
+                 "\"prod\"}"),
+         "/a", "/prod/a", "", "$default"}, /* 1.0 of an HTTP API */
+        {EVENT_1("\"path\":\"/\",\"queryStringParameters\":{\"a&\":\"1 +\",\"b\":null},"
+                 "\"multiValueQueryStringParameters\":{\"c\":[\"x\",\"y\",1]}"),
+         "/", "/", "c=x&c=y&a%26=1%20%2B", "$default"},
+        {EVENT_2("\"rawPath\":\"/100% a%2Fb\",\"routeKey\":\"ANY /{x}\""), "/100% a/b",
+         "/100%25%20a%2Fb", "", "ANY /{x}"},
+        {EVENT_2("\"rawPath\":\"/a\",\"rawQueryString\":\"x=1&x=2 #\","
+                 "\"queryStringParameters\":{\"x\":\"1,2\"}"),
+         "/a", "/a", "x=1&x=2%20%23", "$default"},
+        {EVENT_2("\"rawPath\":\"/a\",\"queryStringParameters\":{\"x\":\"1,2\"}"), "/a", "/a",
+         "x=1,2", "$default"},
+    };
+    for (size_t k = 0; k < COUNT(cases); k++) {
+        struct fake_request *f = bare_request();
+        struct lambda_event e = {0};
+        unsigned format;
+        assert_null(event_read(slice_cstr(cases[k].json), &f->r, &e, &format));
+        assert_true(slice_eq(e.path, slice_cstr(cases[k].path)));
+        assert_true(slice_eq(e.raw_path, slice_cstr(cases[k].raw_path)));
+        assert_true(slice_eq(e.raw_query, slice_cstr(cases[k].raw_query)));
+        assert_true(slice_eq(e.route_key, slice_cstr(cases[k].route_key)));
+        assert_int_equal(f->r.http.method, HTTP_GET_);
+        fake_request_free(f);
+    }
+}
+
+/* Of a name with all its values and one value the former count, in any case of a header. */
+static void headers_by_hand(void **state) {
+    (void)state;
+    struct fake_request *f = bare_request();
+    struct lambda_event e = {0};
+    unsigned format;
+    assert_null(event_read(
+        SLICE(EVENT_1("\"path\":\"/\",\"multiValueHeaders\":{\"X-A\":[\"1\",\"2\"]},"
+                      "\"headers\":{\"x-a\":\"2\",\"X-Amzn-Trace-Id\":\"Self=1;Root=1-2-3\"},"
+                      "\"cookies\":[\"a=1\",2,\"b=2\"]")),
+        &f->r, &e, &format));
+    static const char *const fields[][2] = {{"X-A", "1"},
+                                            {"X-A", "2"},
+                                            {"X-Amzn-Trace-Id", "Self=1;Root=1-2-3"},
+                                            {"cookie", "a=1; b=2"}};
+    assert_int_equal(f->r.http.headers.count, COUNT(fields));
+    for (size_t k = 0; k < COUNT(fields); k++) {
+        assert_true(slice_eq(f->r.http.headers.items[k].name, slice_cstr(fields[k][0])));
+        assert_true(slice_eq(f->r.http.headers.items[k].value, slice_cstr(fields[k][1])));
+    }
+    assert_true(slice_eq(e.trace_root, SLICE("1-2-3")));
+    fake_request_free(f);
+}
+
+static void what_no_request_can_have(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{", "JSON"},
+        {"{} {}", "JSON"},
+        {EVENT_2("\"rawPath\":\"/a/../b\""), "path"},
+        {EVENT_2("\"rawPath\":\"a\""), "path"},
+        {EVENT_2("\"rawPath\":\"/%00\""), "path"},
+        {EVENT_1("\"path\":\"/a/%2e%2e/./b\""), "path"},
+        {EVENT_2("\"rawPath\":\"/\",\"rawQueryString\":\"a=%ff\""), "query"},
+        {EVENT_2("\"rawPath\":\"/\",\"headers\":{\"a b\":\"1\"}"), "header"},
+        {EVENT_2("\"rawPath\":\"/\",\"headers\":{\"a\":\"1\\r\\nb: 2\"}"), "header"},
+        {EVENT_2("\"rawPath\":\"/\",\"cookies\":[\"a\\n\"]"), "header"},
+        {"{\"httpMethod\":\"A B\",\"path\":\"/\"}", "method"},
+        {EVENT_2("\"rawPath\":\"/\",\"body\":\"?\",\"isBase64Encoded\":true"), "base64"},
+    };
+    for (size_t k = 0; k < COUNT(cases); k++) {
+        struct fake_request *f = bare_request();
+        struct lambda_event e = {0};
+        unsigned format;
+        const char *wrong = event_read(slice_cstr(cases[k][0]), &f->r, &e, &format);
+        assert_non_null(wrong);
+        assert_non_null(strstr(wrong, cases[k][1]));
+        fake_request_free(f);
+    }
+}
+
+/* {"x":["0","1",...]} of that many values, and as many names. */
+static char *many(const char *member, bool names, size_t count) {
+    char *json = calloc(count + 10, 16);
+    assert_non_null(json);
+    int at = sprintf(json, "{\"httpMethod\":\"GET\",\"path\":\"/\",\"%s\":{%s", member,
+                     names ? "" : "\"x\":[");
+    for (size_t k = 0; k < count; k++) {
+        at += sprintf(json + at, names ? "%s\"n%zu\":\"\"" : "%s\"%zu\"", k ? "," : "", k);
+    }
+    sprintf(json + at, names ? "}}" : "]}}");
+    return json;
+}
+
+static void lists_are_bounded(void **state) {
+    (void)state;
+    static const struct {
+        const char *member;
+        bool names;
+    } cases[] = {{"headers", true},
+                 {"multiValueHeaders", false},
+                 {"queryStringParameters", true},
+                 {"multiValueQueryStringParameters", false},
+                 {"pathParameters", true},
+                 {"stageVariables", true}};
+    for (size_t k = 0; k < 2 * COUNT(cases); k++) {
+        struct fake_request *f = bare_request();
+        struct lambda_event e = {0};
+        unsigned format;
+        char *json = many(cases[k / 2].member, cases[k / 2].names, EVENT_PAIRS_MAX + k % 2);
+        const char *wrong = event_read(slice_cstr(json), &f->r, &e, &format);
+        assert_true((wrong != NULL) == (k % 2 == 1));
+        free(json);
+        fake_request_free(f);
+    }
+}
+
 static void echo_event(struct penstock_invocation *i, void *state) {
     (void)state;
     struct penstock_slice event = penstock_event_json(i, "2.0");
@@ -228,6 +416,11 @@ static void bodies_of_any_kind(void **state) {
 int main(void) {
     log_threshold = LOG_OFF;
     const struct CMUnitTest tests[] = {cmocka_unit_test(golden),
+                                       cmocka_unit_test(golden_events_are_read_back),
+                                       cmocka_unit_test(events_by_hand),
+                                       cmocka_unit_test(headers_by_hand),
+                                       cmocka_unit_test(what_no_request_can_have),
+                                       cmocka_unit_test(lists_are_bounded),
                                        cmocka_unit_test(bodies_of_any_kind)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,6 +60,16 @@ static void bytes(struct penstock_invocation *i, void *state) {
                      &(struct penstock_response){.status = 200, .body = {"\xff\xfe\x00", 3}});
 }
 
+static void cookies(struct penstock_invocation *i, void *state) {
+    (void)state;
+    const struct penstock_header_field fields[] = {{{"Set-Cookie", 10}, {"a=1", 3}},
+                                                   {{"Vary", 4}, {"x", 1}},
+                                                   {{"set-cookie", 10}, {"b=2", 3}},
+                                                   {{"vary", 4}, {"y", 1}}};
+    penstock_respond(i, &(struct penstock_response){
+                            .status = 200, .headers = fields, .header_count = COUNT(fields)});
+}
+
 static void hold(struct penstock_invocation *i, void *state) {
     (void)state;
     held[held_count++] = i;
@@ -76,13 +86,12 @@ static const struct lambda_handler handlers[] = {
     {.name = "bytes", .invoke = bytes},
     {.name = "hold", .invoke = hold},
     {.name = "never", .invoke = never, .timeout_ms = 20},
+    {.name = "cookies", .invoke = cookies},
 };
 static const struct invoke_function functions[] = {
-    {.name = "echo", .handler = &handlers[0]},
-    {.name = "bytes", .handler = &handlers[1]},
-    {.name = "hold", .handler = &handlers[2]},
-    {.name = "never", .handler = &handlers[3]},
-    {.name = "unmade"},
+    {.name = "echo", .handler = &handlers[0]},    {.name = "bytes", .handler = &handlers[1]},
+    {.name = "hold", .handler = &handlers[2]},    {.name = "never", .handler = &handlers[3]},
+    {.name = "cookies", .handler = &handlers[4]}, {.name = "unmade"},
 };
 
 /* ---- fixture ---- */
@@ -259,7 +268,21 @@ static void runs_a_handler(void **state) {
     post(PATH "echo/invocations", "",
          "{\"rawPath\":\"/\",\"body\":\"?\",\"isBase64Encoded\":true,"
          "\"requestContext\":{\"http\":{\"method\":\"PUT\"}}}");
-    expect("X-Amz-Function-Error: Unhandled"); /* no base64 */
+    expect("X-Amz-Function-Error: Unhandled");
+    expect("its body is not base64");
+}
+
+/* In the format of the event. */
+static void answers_with_cookies(void **state) {
+    (void)state;
+    post(PATH "cookies/invocations", "", "{}");
+    expect("{\"statusCode\":200,\"headers\":{\"Vary\":\"x,y\"},\"cookies\":[\"a=1\",\"b=2\"],"
+           "\"body\":\"\",\"isBase64Encoded\":false}");
+    post(PATH "cookies/invocations", "",
+         "{\"version\":\"1.0\",\"path\":\"/c\",\"httpMethod\":\"GET\"}");
+    expect("{\"statusCode\":200,\"headers\":{\"Set-Cookie\":\"b=2\",\"Vary\":\"y\"},"
+           "\"multiValueHeaders\":{\"Set-Cookie\":[\"a=1\",\"b=2\"],\"Vary\":[\"x\",\"y\"]},"
+           "\"body\":\"\",\"isBase64Encoded\":false}");
 }
 
 static void names_and_qualifiers(void **state) {
@@ -509,6 +532,7 @@ static void streamed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(runs_a_handler),
+        T(answers_with_cookies),
         T(names_and_qualifiers),
         T(a_function_that_fails_is_200),
         T(dry_run),
