@@ -1,165 +1,115 @@
-/* penstock event: sample events of API Gateway, and the way back to the request. */
+/* penstock event: sample events of API Gateway, and the way back to the request.
+ *
+ * A sample is the event of a request that never was: it is made as every event is, for a
+ * handler that asks for it. */
 #include "app/command.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/hex.h"
 #include "base/rng.h"
 #include "http/url.h"
+#include "lambda/event_read.h"
+#include "model/json_tree.h"
 
 #include <stdio.h>
-#include <time.h>
 
-static struct json_object *text(const char *value) {
-    return json_object_new_string(value);
+static void print_event(struct penstock_invocation *i, void *version) {
+    struct json_object *event = NULL;
+    const char *text = NULL;
+    struct penstock_slice json = penstock_event_json(i, version);
+    NEED_MEMORY(json.ptr != NULL && json_tree_read(slice_of(json.ptr, json.len), &event) == 0);
+    NEED_MEMORY((text = json_object_to_json_string_ext(
+                     event, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                JSON_C_TO_STRING_NOSLASHESCAPE)) != NULL);
+    (void)puts(text);
+    json_object_put(event);
+    penstock_respond(i, &(struct penstock_response){.status = 204});
 }
 
-static void set(struct json_object *map, const char *name, struct json_object *value) {
-    json_object_object_add(map, name, value);
+static void on_answer(struct server_request *r, const struct server_answer *answer) {
+    (void)r;
+    (void)answer;
 }
 
-static struct json_object *map_of(struct json_object *parent, const char *name) {
-    struct json_object *map = json_object_new_object();
-    set(parent, name, map);
-    return map;
+static const struct lambda_options sample_options = {.invocations = 1};
+
+static void print_sample(struct server_request *r, struct lambda_event *e,
+                         const char *version) {
+    struct loop loop;
+    const struct lambda_handler handler = {
+        .name = "event", .invoke = print_event, .state = (void *)(uintptr_t)version};
+    int error = loop_init(&loop);
+    NEED_MEMORY(error == 0);
+    struct lambda *lambda = lambda_new(&loop, NULL, &sample_options);
+    lambda_invoke(lambda, &handler, r, e);
+    lambda_free(lambda);
+    loop_fini(&loop);
 }
 
-/* "04/Mar/2020:19:15:17 +0000" */
-static void format_time(uint64_t ms, char out[32]) {
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm tm;
-    (void)strftime(out, 32, "%d/%b/%Y:%H:%M:%S +0000", gmtime_r(&seconds, &tm));
-}
-
-struct sample {
-    const char *method;
-    char path[1024];
-    const char *query; /* without the question mark; "" = none */
-    const char *body;
-    char id[37];
-    char time[32];
-    int64_t epoch_ms;
-};
-
-static struct json_object *query_values(const struct sample *s) {
-    struct json_object *values = json_object_new_object();
-    struct slice rest = slice_cstr(s->query);
-    while (rest.len > 0) {
-        struct slice value;
-        struct slice pair = slice_split(rest, '&', &rest);
-        struct slice name = slice_split(pair, '=', &value);
-        char key[256];
-        (void)snprintf(key, sizeof key, SLICE_FMT, SLICE_ARG(name));
-        set(values, key,
-            json_object_new_string_len(value.ptr ? value.ptr : "", (int)value.len));
+/* 0, or ERR_INVALID: no request can have that target. */
+static int read_target(struct server_request *r, struct lambda_event *e) {
+    struct url_pair *pairs = arena_alloc(&r->arena, EVENT_PAIRS_MAX * sizeof *pairs);
+    struct url_target target;
+    if (url_split_target(r->http.target, &target) != 0 || target.authority.len > 0 ||
+        url_check_path(target.path) != 0 || url_decode(&r->arena, target.path, &e->path) != 0 ||
+        url_parse_query(&r->arena, target.query, pairs, EVENT_PAIRS_MAX,
+                        &e->query_parameter_count) != 0) {
+        return ERR_INVALID;
     }
-    return values;
+    e->raw_path = target.path;
+    e->raw_query = target.query;
+    e->query_parameters = pairs;
+    return 0;
 }
 
-static void set_headers(struct json_object *event) {
-    struct json_object *headers = map_of(event, "headers");
-    set(headers, "content-type", text("application/json"));
-    set(headers, "host", text("localhost"));
-    set(headers, "user-agent", text("penstock"));
-}
+#define SAMPLE_HEADERS 4
 
-static void set_body(struct json_object *event, const struct sample *s) {
-    if (s->body) {
-        set(event, "body", text(s->body));
+static void fill_request(struct server_request *r, const struct arguments *args,
+                         struct http_header headers[SAMPLE_HEADERS]) {
+    size_t count = 0;
+    struct rng rng;
+    int error = net_address_parse_ip(SLICE("127.0.0.1"), 0, &r->peer);
+    ASSERT(error == 0);
+    rng_seed_random(&rng);
+    rng_uuid(&rng, r->request_id);
+    r->http.method_text = slice_cstr(args->method ? args->method : "GET");
+    r->http.method = http_method_parse(r->http.method_text);
+    r->http.target = slice_cstr(args->path ? args->path : "/");
+    r->http.minor = 1;
+    r->http.host = SLICE("localhost");
+    r->http.body = slice_cstr(args->body);
+    headers[count++] = (struct http_header){SLICE("Host"), r->http.host};
+    headers[count++] = (struct http_header){SLICE("User-Agent"), SLICE("penstock")};
+    if (r->http.body.len > 0) {
+        const char *len = arena_printf(&r->arena, "%zu", r->http.body.len);
+        headers[count++] =
+            (struct http_header){SLICE("Content-Type"), SLICE("application/json")};
+        headers[count++] = (struct http_header){SLICE("Content-Length"), slice_cstr(len)};
     }
-    set(event, "isBase64Encoded", json_object_new_boolean(0));
-}
-
-static void set_api(struct json_object *context, const struct sample *s) {
-    set(context, "accountId", text("000000000000"));
-    set(context, "apiId", text("penstock"));
-    set(context, "domainName", text("localhost"));
-    set(context, "domainPrefix", text("localhost"));
-    set(context, "requestId", text(s->id));
-    set(context, "stage", text("$default"));
-}
-
-static struct json_object *event_2(const struct sample *s) {
-    struct json_object *event = json_object_new_object();
-    set(event, "version", text("2.0"));
-    set(event, "routeKey", text("$default"));
-    set(event, "rawPath", text(s->path));
-    set(event, "rawQueryString", text(s->query));
-    set_headers(event);
-    if (s->query[0]) {
-        set(event, "queryStringParameters", query_values(s));
-    }
-    struct json_object *context = map_of(event, "requestContext");
-    set_api(context, s);
-    struct json_object *http = map_of(context, "http");
-    set(http, "method", text(s->method));
-    set(http, "path", text(s->path));
-    set(http, "protocol", text("HTTP/1.1"));
-    set(http, "sourceIp", text("127.0.0.1"));
-    set(http, "userAgent", text("penstock"));
-    set(context, "routeKey", text("$default"));
-    set(context, "time", text(s->time));
-    set(context, "timeEpoch", json_object_new_int64(s->epoch_ms));
-    set_body(event, s);
-    return event;
-}
-
-/* In 1.0 what is absent is null. */
-static struct json_object *event_1(const struct sample *s) {
-    struct json_object *event = json_object_new_object();
-    set(event, "version", text("1.0"));
-    set(event, "resource", text("$default"));
-    set(event, "path", text(s->path));
-    set(event, "httpMethod", text(s->method));
-    set_headers(event);
-    set(event, "queryStringParameters", s->query[0] ? query_values(s) : NULL);
-    set(event, "pathParameters", NULL);
-    set(event, "stageVariables", NULL);
-    struct json_object *context = map_of(event, "requestContext");
-    set_api(context, s);
-    set(context, "extendedRequestId", text(s->id));
-    set(context, "httpMethod", text(s->method));
-    struct json_object *identity = map_of(context, "identity");
-    set(identity, "sourceIp", text("127.0.0.1"));
-    set(identity, "userAgent", text("penstock"));
-    set(context, "path", text(s->path));
-    set(context, "protocol", text("HTTP/1.1"));
-    set(context, "requestTime", text(s->time));
-    set(context, "requestTimeEpoch", json_object_new_int64(s->epoch_ms));
-    set(context, "resourcePath", text("$default"));
-    if (!s->body) {
-        set(event, "body", NULL);
-    }
-    set_body(event, s);
-    return event;
+    r->http.headers = (struct http_headers){headers, count};
 }
 
 int command_event(const struct arguments *args) {
-    struct sample s = {.method = args->method ? args->method : "GET", .body = args->body};
-    const char *target = args->path ? args->path : "/";
-    size_t path_len = strcspn(target, "?");
-    struct rng rng;
+    struct http_header headers[SAMPLE_HEADERS];
+    struct server_request request = {0};
+    struct lambda_event event = {.route_key = SLICE("$default"), .on_answer = on_answer};
     int first = args->name && strcmp(args->name, "http-v1") == 0;
+    int code = EXIT_GOOD;
     if (!first && (!args->name || strcmp(args->name, "http-v2") != 0)) {
         (void)fprintf(stderr, "penstock: event: expected http-v1 or http-v2\n");
         return EXIT_USAGE;
     }
-    if (target[0] != '/' || path_len >= sizeof s.path) {
-        (void)fprintf(stderr, "penstock: --path: expected /path, at most %zu bytes\n",
-                      sizeof s.path - 1);
-        return EXIT_USAGE;
+    arena_init_needed(&request.arena);
+    fill_request(&request, args, headers);
+    if (read_target(&request, &event) == 0) {
+        print_sample(&request, &event, first ? "1.0" : "2.0");
+    } else {
+        (void)fprintf(stderr, "penstock: --path: expected /path or /path?query as a request "
+                              "has them, percent-encoded\n");
+        code = EXIT_USAGE;
     }
-    (void)snprintf(s.path, sizeof s.path, "%.*s", (int)path_len, target);
-    s.query = target[path_len] ? target + path_len + 1 : "";
-    rng_seed_random(&rng);
-    rng_uuid(&rng, s.id);
-    s.epoch_ms = (int64_t)clock_wall_ms();
-    format_time((uint64_t)s.epoch_ms, s.time);
-    struct json_object *event = first ? event_1(&s) : event_2(&s);
-    (void)puts(json_object_to_json_string_ext(event, JSON_C_TO_STRING_PRETTY |
-                                                         JSON_C_TO_STRING_SPACED |
-                                                         JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(event);
-    return EXIT_GOOD;
+    arena_reset(&request.arena);
+    return code;
 }
 
 /* ---- the way back ---- */

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import BINARY, KEYS, MUSIC, unique
+from conftest import BINARY, KEYS, MUSIC, ROOT, unique
 from test_functions import COMMANDS, config
 from test_native_handlers import CONFIG as NATIVE, libraries  # noqa: F401
 
@@ -41,8 +41,34 @@ def test_events():
     assert e["body"] is None and e["queryStringParameters"] is None
 
 
+def fields(value, but=()):
+    """The names of the members, at every depth, with the types of their values."""
+    if isinstance(value, dict):
+        return {k: fields(v) for k, v in value.items() if k not in but}
+    return type(value)
+
+
+@pytest.mark.parametrize("version, name, args, others", [
+    ("1", "plain", ["--path", "/music"], {"headers", "multiValueHeaders"}),
+    ("2", "plain", ["--path", "/music"], {"headers"}),
+    # What a sample has not: cookies, a route with parameters, a stage with variables.
+    ("1", "rich", ["--path", "/a?b=2&a=1&b=3&empty=&sp=x+y%26z", "--body", "{}"],
+     {"headers", "multiValueHeaders", "pathParameters", "stageVariables"}),
+    ("2", "rich", ["--path", "/a?b=2&a=1&b=3&empty=&sp=x+y%26z", "--body", "{}"],
+     {"headers", "cookies", "pathParameters", "stageVariables"})])
+def test_events_have_the_fields_of_the_golden_ones(version, name, args, others):
+    golden = json.loads((ROOT / f"tests/unit/lambda/golden/{name}.{version}.json").read_text())
+    sample = json.loads(event(f"http-v{version}", "--method", "POST", *args))
+    assert fields(sample, others) == fields(golden, others)
+    for member in ("queryStringParameters", "multiValueQueryStringParameters", "rawQueryString"):
+        assert sample.get(member) == golden.get(member)
+
+
 @pytest.mark.parametrize("args", [["event"], ["event", "http-v3"], ["invoke"], ["invoke", "x"],
                                   ["event", "http-v1", "--path", "x"],
+                                  ["event", "http-v1", "--path", "*"],
+                                  ["event", "http-v1", "--path", "/a?b=%zz"],
+                                  ["event", "http-v1", "--path", "/a/../b"],
                                   ["event", "http-v1", "-e", "x"], ["event", "http-v1", "more"]])
 def test_wrong_usage(args):
     r = run(*args)
