@@ -21,8 +21,11 @@ int command_event(const struct arguments *args);
  * to standard error. EXIT_FAILED when it failed. Takes the configuration over. */
 int command_invoke(const struct arguments *args, struct config *config);
 
-/* The HTTP request an event of API Gateway (1.0 or 2.0) came from, as bytes. NULL, or why the
- * event is none. */
-const char *event_to_http(struct json_object *event, struct buffer *out);
+#define EVENT_REASON_MAX 512
+/* The HTTP request an event of API Gateway (1.0 or 2.0) came from, as bytes, on the stage of
+ * the configuration; its router has one route. 0, or an error with the reason: the event is
+ * none, or not for that route. */
+MUST_CHECK int event_to_http(struct slice json, const struct config *c, struct buffer *out,
+                             char reason[EVENT_REASON_MAX]);
 
 #endif

@@ -5,7 +5,6 @@
 #include "app/command.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/hex.h"
 #include "base/rng.h"
 #include "http/url.h"
 #include "lambda/event_read.h"
@@ -114,120 +113,80 @@ int command_event(const struct arguments *args) {
 
 /* ---- the way back ---- */
 
-static const char *member(struct json_object *map, const char *name) {
-    struct json_object *value = NULL;
-    if (!map || !json_object_object_get_ex(map, name, &value) ||
-        !json_object_is_type(value, json_type_string)) {
-        return NULL;
-    }
-    return json_object_get_string(value);
-}
-
-static struct json_object *map_in(struct json_object *map, const char *name) {
-    struct json_object *value = NULL;
-    return map && json_object_object_get_ex(map, name, &value) &&
-                   json_object_is_type(value, json_type_object)
-               ? value
-               : NULL;
-}
-
-/* What may not stand in a request target is percent-encoded; an escape stays what it is. */
-static int put_target(struct buffer *out, const char *part, const char *also) {
-    int error = 0;
-    for (const char *p = part; *p && !error; p++) {
-        unsigned char c = (unsigned char)*p;
-        error = c <= ' ' || c >= 127 || strchr(also, c) ? buffer_printf(out, "%%%02X", c)
-                                                        : buffer_append(out, p, 1);
-    }
-    return error;
-}
-
-static int put_query(struct json_object *event, struct buffer *out) {
-    const char *raw = member(event, "rawQueryString");
-    struct json_object *values = map_in(event, "queryStringParameters");
-    int error = 0;
-    if (raw) {
-        error = raw[0] ? buffer_append(out, "?", 1) : 0;
-        return error ? error : put_target(out, raw, "#");
-    }
-    char separator = '?';
-    if (values) {
-        json_object_object_foreach(values, name, value) {
-            error = error ? error : buffer_append(out, &separator, 1);
-            error = error ? error : put_target(out, name, "#&=%+?");
-            error = error ? error : buffer_append(out, "=", 1);
-            error = error ? error : put_target(out, json_object_get_string(value), "#&%+");
-            separator = '&';
-        }
-    }
-    return error;
-}
-
-static int put_base64(struct buffer *out, struct slice text) {
-    size_t len = 0;
-    int error = buffer_reserve(out, text.len);
-    if (error == 0) {
-        error = base64_decode(text, (unsigned char *)buffer_tail(out), &len);
-        buffer_grow(out, error ? 0 : len);
-    }
-    return error;
-}
-
-static int put_body(struct json_object *event, struct buffer *out) {
-    struct json_object *base64 = NULL;
-    const char *body = member(event, "body");
-    (void)json_object_object_get_ex(event, "isBase64Encoded", &base64);
-    if (!body) {
-        return 0;
-    }
-    return base64 && json_object_get_boolean(base64) ? put_base64(out, slice_cstr(body))
-                                                     : buffer_append(out, body, strlen(body));
-}
-
 /* Those of the message itself are ours to say. */
-static int put_headers(struct json_object *event, struct buffer *out) {
+static bool is_ours(struct slice name) {
     static const char *const ours[] = {"content-length", "transfer-encoding", "connection",
                                        "host", "expect"};
-    struct json_object *headers = map_in(event, "headers");
-    int error = 0;
-    if (headers) {
-        json_object_object_foreach(headers, name, value) {
-            const char *value_text = json_object_get_string(value);
-            int skip = strpbrk(name, "\r\n: ") != NULL || strpbrk(value_text, "\r\n") != NULL;
-            for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
-                skip |= slice_eq_nocase(slice_cstr(name), slice_cstr(ours[i]));
-            }
-            if (!skip) {
-                error = error ? error : buffer_printf(out, "%s: %s\r\n", name, value_text);
-            }
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        if (slice_eq_nocase(name, slice_cstr(ours[i]))) {
+            return true;
         }
+    }
+    return false;
+}
+
+static int put_headers(struct buffer *out, const struct http_request *http) {
+    struct slice host = url_authority_valid(http->host) ? http->host : SLICE("localhost");
+    int error = buffer_printf(
+        out, "Host: " SLICE_FMT "\r\nConnection: close\r\nContent-Length: %zu\r\n",
+        SLICE_ARG(host), http->body.len);
+    for (size_t i = 0; i < http->headers.count && error == 0; i++) {
+        const struct http_header *h = &http->headers.items[i];
+        error = is_ours(h->name) ? 0
+                                 : buffer_printf(out, SLICE_FMT ": " SLICE_FMT "\r\n",
+                                                 SLICE_ARG(h->name), SLICE_ARG(h->value));
     }
     return error;
 }
 
-const char *event_to_http(struct json_object *event, struct buffer *out) {
-    struct json_object *http = map_in(map_in(event, "requestContext"), "http");
-    const char *method = member(event, "httpMethod");
-    const char *path = member(event, "rawPath");
-    struct buffer body = {0};
-    method = method ? method : member(http, "method");
-    path = path ? path : member(event, "path");
-    if (!method || !path || strpbrk(method, " \r\n") || path[0] != '/') {
-        return "it has no method and path: expected an event of API Gateway (see penstock "
-               "event)";
-    }
-    int error = put_body(event, &body);
-    error = error ? error : buffer_printf(out, "%s ", method);
-    error = error ? error : put_target(out, path, "?#");
-    error = error ? error : put_query(event, out);
-    error = error ? error
-                  : buffer_printf(out,
-                                  " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-                                  "Content-Length: %zu\r\n",
-                                  buffer_slice(&body).len);
-    error = error ? error : put_headers(event, out);
+/* path: without a stage. */
+static int put_request(struct buffer *out, const struct http_request *http, struct slice path,
+                       const struct lambda_event *e, const char *stage) {
+    bool staged = strcmp(stage, "$default") != 0;
+    int error = buffer_printf(out, SLICE_FMT " %s%s" SLICE_FMT "%s" SLICE_FMT " HTTP/1.1\r\n",
+                              SLICE_ARG(http->method_text), staged ? "/" : "",
+                              staged ? stage : "", SLICE_ARG(path),
+                              e->raw_query.len > 0 ? "?" : "", SLICE_ARG(e->raw_query));
+    error = error ? error : put_headers(out, http);
     error = error ? error : buffer_append(out, "\r\n", 2);
-    error = error ? error : buffer_append_slice(out, buffer_slice(&body));
-    buffer_fini(&body);
-    return error == ERR_NOMEM ? "out of memory" : error ? "its body is not base64" : NULL;
+    return error ? error : buffer_append_slice(out, http->body);
+}
+
+/* The event's own stage gives way to the one that is served. */
+static int put_event(struct buffer *out, const struct config *c, struct server_request *r,
+                     const struct lambda_event *e, char reason[EVENT_REASON_MAX]) {
+    struct gateway_match match;
+    struct slice path = e->raw_path;
+    (void)event_strip_stage(e->stage, &path);
+    if (gateway_routes_match(c->router, r->http.method, path, &r->arena, &match) != 0) {
+        (void)snprintf(reason, EVENT_REASON_MAX,
+                       "is of %.40s %.200s: that is no request of the route " SLICE_FMT,
+                       arena_cstr(&r->arena, r->http.method_text), arena_cstr(&r->arena, path),
+                       SLICE_ARG(gateway_routes_key(c->router, 0)));
+        return ERR_NOT_FOUND;
+    }
+    int error = put_request(out, &r->http, path, e, c->stage.name);
+    NEED_MEMORY(error == 0);
+    return 0;
+}
+
+int event_to_http(struct slice json, const struct config *c, struct buffer *out,
+                  char reason[EVENT_REASON_MAX]) {
+    struct server_request r = {0};
+    struct lambda_event e = {0};
+    unsigned format = 0;
+    int error = ERR_INVALID;
+    arena_init_needed(&r.arena);
+    const char *wrong = event_read(json, &r, &e, &format);
+    if (wrong == NULL && format == 0) {
+        wrong = "it has no method and path: expected an event of API Gateway (see penstock "
+                "event)";
+    }
+    if (wrong == NULL) {
+        error = put_event(out, c, &r, &e, reason);
+    } else {
+        (void)snprintf(reason, EVENT_REASON_MAX, "%s", wrong);
+    }
+    arena_reset(&r.arena);
+    return error;
 }

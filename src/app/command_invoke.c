@@ -1,18 +1,23 @@
 /* penstock invoke: one handler, one event.
  *
- * A function gets the event as it is, from a loop of our own. A built-in or a handler in C gets
- * it through the whole program: a service with one worker that listens on a unix socket, and
- * is asked once it is ready.
+ * A function gets the event as it is, byte for byte: a program from a loop of our own, a
+ * handler in C by the Invoke API of a service with one worker, on a unix socket. A route of a
+ * built-in or a handler in C is asked for by the request that the event tells of, in such a
+ * service.
  *
  * Happy path: read the event -> function_submit, or service_run with a client on a thread ->
- * print. Failure modes: an event that is none and an unknown name are wrong usage; whatever
- * else goes wrong is what a caller would have got, and exit code 1. */
+ * print. Failure modes: an event that is none, or not for the route, and an unknown name are
+ * wrong usage; whatever else goes wrong is what a caller would have got, and exit code 1. */
 #include "app/command.h"
 #include "app/service.h"
+#include "aws/endpoint.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "lambda/payload.h"
+#include "model/json_tree.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,10 +27,17 @@
 
 #define READY_TRIES    100 /* the tables or credentials are on their way */
 #define READY_PAUSE_US 100000
+#define EVENT_BYTES    67108864 /* of the file: more than any handler takes */
 
 static int wrong(const char *what, const char *why) {
     (void)fprintf(stderr, "penstock: %s: %s\n", what, why);
     return EXIT_USAGE;
+}
+
+/* A NUL is a byte as any other. */
+static void print_line(struct slice s) {
+    (void)fwrite(s.ptr ? s.ptr : "", 1, s.len, stdout);
+    (void)putchar('\n');
 }
 
 static void print_duration(uint64_t ns) {
@@ -40,10 +52,44 @@ struct function_run {
     int code;
 };
 
+/* What a caller gets of a prelude and a body. */
+static void print_response(const struct penstock_response *response) {
+    (void)printf("HTTP/1.1 %d %s\r\n", response->status,
+                 http_status_reason((unsigned)response->status));
+    for (size_t i = 0; i < response->header_count; i++) {
+        const struct penstock_header_field *h = &response->headers[i];
+        (void)printf("%.*s: %.*s\r\n", (int)h->name.len, h->name.ptr, (int)h->value.len,
+                     h->value.ptr);
+    }
+    (void)printf("\r\n");
+    print_line(slice_of(response->body.ptr, response->body.len));
+}
+
+/* Whether it is what it says. */
+static bool print_payload(const struct function_result *r) {
+    struct arena arena;
+    struct penstock_response response;
+    const char *wrong = NULL;
+    if (!r->streaming || !payload_has_prelude(r->content_type)) {
+        print_line(r->payload);
+        return true;
+    }
+    arena_init_needed(&arena);
+    wrong = payload_read_streamed(r->content_type, r->payload, &arena, &response);
+    if (wrong == NULL) {
+        print_response(&response);
+    } else {
+        print_line(r->payload);
+        (void)fprintf(stderr, "penstock: the streamed response is malformed: %s\n", wrong);
+    }
+    arena_reset(&arena);
+    return wrong == NULL;
+}
+
 static void on_done(struct function_call *c, const struct function_result *r) {
     struct function_run *run = container_of(c, struct function_run, call);
-    run->code = r->outcome == FUNCTION_OK ? EXIT_GOOD : EXIT_FAILED;
-    (void)printf(SLICE_FMT "\n", SLICE_ARG(r->payload));
+    bool sound = print_payload(r);
+    run->code = r->outcome == FUNCTION_OK && sound ? EXIT_GOOD : EXIT_FAILED;
     if (r->outcome != FUNCTION_OK) {
         (void)fprintf(stderr, "%s " SLICE_FMT " %s\n", function_outcome_name(r->outcome),
                       SLICE_ARG(r->error_type), r->error_text ? r->error_text : "");
@@ -56,22 +102,32 @@ static void on_closed(void *loop) {
     loop_stop(loop);
 }
 
-static int run_function(const struct config_function *f, struct slice payload) {
+static int run_function(const struct config *c, const struct config_function *f,
+                        struct slice payload) {
     struct loop loop;
     struct stream_hub hub;
     struct rng rng;
     char id[37];
     char reason[160];
+    char why[AWS_REASON_MAX];
+    struct aws_endpoint endpoint;
     struct function_options options = f->options;
     struct function_run run = {.loop = &loop, .code = EXIT_FAILED};
-    int error = loop_init(&loop);
+    /* A function may need none. */
+    int error = aws_endpoint_resolve(&(struct aws_environment){0}, c->endpoint, c->region,
+                                     &endpoint, why);
+    if (error != 0 && error != ERR_NOT_FOUND) {
+        (void)fprintf(stderr, "penstock: dynamodb: %s\n", why);
+        return EXIT_FAILED;
+    }
+    options.region = error == 0 ? endpoint.signing_region : NULL;
+    error = loop_init(&loop);
     NEED_MEMORY(error == 0);
     stream_hub_init(&hub, &loop);
     rng_seed_random(&rng);
     rng_uuid(&rng, id);
     options.processes = 1;
     options.warm = 0;
-    options.region = getenv("AWS_REGION");
     struct function *function = function_new(&loop, &hub, &options, reason);
     if (!function) {
         (void)fprintf(stderr, "penstock: %s\n", reason);
@@ -98,9 +154,10 @@ static int run_function(const struct config_function *f, struct slice payload) {
 /* ---- the service, and its one client on a thread ---- */
 
 struct client {
-    struct net_address address;
+    struct net_address address; /* of the routes, or the Invoke API */
     struct net_address admin;
     struct buffer request;
+    bool by_name;
     int code;
 };
 
@@ -144,6 +201,26 @@ static int wait_until_ready(const struct client *c, struct buffer *answer) {
     return 0;
 }
 
+/* Of the Invoke API: the function's output alone. */
+static bool print_output(struct slice answer, int status) {
+    static const char error[] = "\r\nX-Amz-Function-Error: ";
+    const char *end = answer.len ? memmem(answer.ptr, answer.len, "\r\n\r\n", 4) : NULL;
+    if (end == NULL) {
+        return false;
+    }
+    size_t head = (size_t)(end - answer.ptr);
+    print_line(slice_from(answer, head + 4));
+    return status == 200 && memmem(answer.ptr, head, error, sizeof error - 1) == NULL;
+}
+
+static bool print_answer(const struct client *c, struct slice answer, int status) {
+    if (c->by_name) {
+        return print_output(answer, status);
+    }
+    print_line(answer);
+    return status > 0 && status < 500;
+}
+
 static void *client_main(void *arg) {
     struct client *c = arg;
     struct buffer answer = {0};
@@ -157,31 +234,40 @@ static void *client_main(void *arg) {
     buffer_reset(&answer, 4096);
     uint64_t start_ns = clock_monotonic_ns();
     int status = exchange(&c->address, buffer_slice(&c->request), &answer);
-    (void)printf(SLICE_FMT "\n", SLICE_ARG(buffer_slice(&answer)));
-    print_duration(clock_monotonic_ns() - start_ns);
-    c->code = status > 0 && status < 500 ? EXIT_GOOD : EXIT_FAILED;
+    uint64_t duration_ns = clock_monotonic_ns() - start_ns;
+    c->code = print_answer(c, buffer_slice(&answer), status) ? EXIT_GOOD : EXIT_FAILED;
+    print_duration(duration_ns);
     buffer_fini(&answer);
     (void)kill(getpid(), SIGTERM);
     return NULL;
 }
 
-/* The configuration with one route, one worker, and our sockets as its only doors. */
-static void narrow(struct config *c, struct lambda_handler *handler, const char *route_key,
-                   const char *text, struct client *client) {
+/* That route alone. What is asked of callers elsewhere, a key or patience, is not asked here.
+ */
+static void narrow_routes(struct config *c, struct config_route *route) {
     char reason[160];
-    int error = net_address_parse(slice_cstr(text), &client->address);
-    ASSERT(error == 0);
     gateway_routes_free(c->router);
     c->router = gateway_routes_new();
-    error = gateway_routes_add(c->router, slice_cstr(route_key), handler, reason);
+    int error =
+        gateway_routes_add(c->router, slice_cstr(route->route_key), &route->handler, reason);
     NEED_MEMORY(error == 0);
+    c->access.routes = NULL;
+    c->access.route_count = 0;
+}
+
+/* One worker, and our sockets as the only doors. */
+static void narrow(struct config *c, const char *text, struct client *client) {
+    int error = net_address_parse(slice_cstr(text), &client->address);
+    ASSERT(error == 0);
     c->listen[0] = (struct config_listen){.address = client->address, .text = text};
-    c->listen_count = 1;
+    c->listen_count = client->by_name ? 0 : 1;
+    c->invoke = client->address;
+    c->invoke_on = client->by_name;
     c->admin = client->admin;
     c->admin_on = 1;
-    c->invoke_on = 0;
     c->workers = 1;
     c->drain_wait_ms = 0;
+    c->state_directory = ""; /* it is the running service's */
     for (size_t i = 0; i < c->function_count; i++) {
         c->functions[i].options.warm = 0;
     }
@@ -190,8 +276,7 @@ static void narrow(struct config *c, struct lambda_handler *handler, const char 
 }
 
 /* Takes the configuration over, as service_run does. */
-static int run_service(struct config *c, struct lambda_handler *handler, const char *route_key,
-                       struct client *client) {
+static int run_service(struct config *c, struct client *client) {
     const char *base = getenv("TMPDIR");
     char folder[80];
     char text[96];
@@ -212,7 +297,7 @@ static int run_service(struct config *c, struct lambda_handler *handler, const c
     int error = net_address_parse(slice_cstr(admin), &client->admin);
     ASSERT(error == 0);
     (void)snprintf(text, sizeof text, "unix:%s/s", folder);
-    narrow(c, handler, route_key, text, client);
+    narrow(c, text, client);
     client->code = EXIT_FAILED;
     /* Listening happens first thing in service_run; until then connecting fails and is tried
      * again. */
@@ -238,11 +323,9 @@ static int run_service(struct config *c, struct lambda_handler *handler, const c
 
 /* ---- which ---- */
 
-static struct config_route *find_route(const struct config *c, const char *name,
-                                       const struct config_function *function) {
+static struct config_route *find_route(const struct config *c, const char *route_key) {
     for (size_t i = 0; i < c->route_count; i++) {
-        if (function ? c->routes[i].function == function
-                     : strcmp(c->routes[i].route_key, name) == 0) {
+        if (strcmp(c->routes[i].route_key, route_key) == 0) {
             return &c->routes[i];
         }
     }
@@ -258,45 +341,83 @@ static const struct config_function *find_function(const struct config *c, const
     return NULL;
 }
 
-static int invoke(const struct arguments *args, struct config *c, struct json_object *event) {
-    const struct config_function *f = find_function(c, args->name);
-    struct config_route *route = find_route(c, args->name, f);
+static int invoke_route(const struct arguments *args, struct config *c,
+                        struct config_route *route, struct slice event) {
     struct client client = {.code = EXIT_FAILED};
-    f = f ? f : route ? route->function : NULL;
-    if (!f && !route) {
+    char reason[EVENT_REASON_MAX];
+    int code;
+    narrow_routes(c, route);
+    if (event_to_http(event, c, &client.request, reason) != 0) {
         config_free(c);
-        return wrong(args->name, "no such function or route (see penstock routes)");
-    }
-    if (f && !f->native) {
-        int code = run_function(
-            f, slice_cstr(json_object_to_json_string_ext(
-                   event, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)));
-        config_free(c);
-        return code;
-    }
-    struct lambda_handler bare = {
-        .name = args->name, .invoke = native_invoke, .state = f ? f->native : NULL};
-    const char *why = event_to_http(event, &client.request);
-    int code = EXIT_USAGE;
-    if (why) {
-        (void)wrong(args->event, why);
-        config_free(c);
+        code = wrong(args->event, reason);
     } else {
-        code = run_service(c, route ? &route->handler : &bare,
-                           route ? route->route_key : "$default", &client);
+        code = run_service(c, &client);
     }
     buffer_fini(&client.request);
     return code;
 }
 
-int command_invoke(const struct arguments *args, struct config *config) {
-    struct json_object *event =
-        json_object_from_file(strcmp(args->event, "-") == 0 ? "/dev/stdin" : args->event);
-    if (!event) {
-        config_free(config);
-        return wrong(args->event, "is not a file with JSON");
+static int invoke_native_handler(struct config *c, const char *name, struct slice event) {
+    struct client client = {.code = EXIT_FAILED, .by_name = true};
+    int error = buffer_printf(&client.request,
+                              "POST /2015-03-31/functions/%s/invocations HTTP/1.1\r\n"
+                              "Host: localhost\r\nConnection: close\r\n"
+                              "Content-Length: %zu\r\n\r\n",
+                              name, event.len);
+    error = error ? error : buffer_append_slice(&client.request, event);
+    NEED_MEMORY(error == 0);
+    int code = run_service(c, &client);
+    buffer_fini(&client.request);
+    return code;
+}
+
+static int invoke(const struct arguments *args, struct config *c, struct slice event) {
+    const struct config_function *f = find_function(c, args->name);
+    struct config_route *route = f ? NULL : find_route(c, args->name);
+    if (f && f->native) {
+        return invoke_native_handler(c, f->name, event);
     }
-    int code = invoke(args, config, event);
-    json_object_put(event);
+    f = route ? route->function : f;
+    if (route && (!f || f->native)) {
+        return invoke_route(args, c, route, event);
+    }
+    int code = f ? run_function(c, f, event)
+                 : wrong(args->name, "no such function or route (see penstock routes)");
+    config_free(c);
+    return code;
+}
+
+/* NULL, or what is wrong with it. */
+static const char *read_event(const char *path, struct buffer *out) {
+    char chunk[65536];
+    size_t n;
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    if (!file) {
+        return strerror(errno);
+    }
+    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0 && out->len + n <= EVENT_BYTES) {
+        NEED_MEMORY(buffer_append(out, chunk, n) == 0);
+    }
+    bool failed = ferror(file) != 0;
+    if (file != stdin) {
+        (void)fclose(file);
+    }
+    return failed                                    ? "cannot be read"
+           : n > 0                                   ? "is over 64 MiB"
+           : json_tree_check(buffer_slice(out)) == 0 ? NULL
+                                                     : "is not one JSON value, and no more";
+}
+
+int command_invoke(const struct arguments *args, struct config *config) {
+    struct buffer event = {0};
+    int code;
+    const char *why = read_event(args->event, &event);
+    if (why) {
+        config_free(config);
+        code = wrong(args->event, why);
+    } else {
+        code = invoke(args, config, buffer_slice(&event));
+    }
+    buffer_fini(&event);
     return code;
 }

@@ -7,14 +7,15 @@ import subprocess
 import pytest
 
 from conftest import BINARY, KEYS, MUSIC, ROOT, unique
+from test_access import plain as guarded
 from test_functions import COMMANDS, config
-from test_native_handlers import CONFIG as NATIVE, libraries  # noqa: F401
+from test_native_handlers import CONFIG as NATIVE, STAGE, libraries, things, without_ids  # noqa: F401
 
 
-def run(*args, text=None, home="/nowhere"):
+def run(*args, text=None, home="/nowhere", env=KEYS):
     return subprocess.run([str(BINARY), *args], input=text, capture_output=True, text=True,
                           timeout=60, env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": home,
-                                           "AWS_EC2_METADATA_DISABLED": "true", **KEYS})
+                                           "AWS_EC2_METADATA_DISABLED": "true", **env})
 
 
 def event(*args):
@@ -23,12 +24,12 @@ def event(*args):
     return r.stdout
 
 
-def invoke(tmp_path, name, text, config_text, endpoint="http://127.0.0.1:1"):
+def invoke(tmp_path, name, text, config_text, endpoint="http://127.0.0.1:1", region="", env=KEYS):
     file = tmp_path / "p.yaml"
     file.write_text("listen: [{address: '127.0.0.1:8080'}]\n"
-                    f"dynamodb: {{endpoint: '{endpoint}'}}\n{config_text}")
+                    f"dynamodb: {{endpoint: '{endpoint}'{region}}}\n{config_text}")
     (tmp_path / "event.json").write_text(text)
-    return run("invoke", name, "-e", str(tmp_path / "event.json"), "-c", str(file))
+    return run("invoke", name, "-e", str(tmp_path / "event.json"), "-c", str(file), env=env)
 
 
 def test_events():
@@ -87,9 +88,41 @@ def test_function(tmp_path):
     r = invoke(tmp_path, "fail", "{}", text)
     assert r.returncode == 1 and json.loads(r.stdout)["errorType"] == "KeyError"
     assert "function_error" in r.stderr
-    for name, body in (("nobody", "{}"), ("echo", "{")):
-        r = invoke(tmp_path, name, body, text)
-        assert r.returncode == 2 and r.stdout == "" and r.stderr
+    r = invoke(tmp_path, "nobody", "{}", text)
+    assert r.returncode == 2 and r.stdout == "" and "no such function or route" in r.stderr
+    for wrong in ("{", "", "{} x", "{}{}", "{'a':1}"):
+        r = invoke(tmp_path, "echo", wrong, text)
+        assert r.returncode == 2 and r.stdout == "" and "is not one JSON value" in r.stderr, wrong
+
+
+def test_function_gets_the_very_bytes(tmp_path):
+    text = config(("raw", COMMANDS["shell"] + ["app.raw"], "    timeout_ms: 20000\n"))
+    for given in ('{"n":1.10000000000000000001,"b":1e2,"a":"\\u00e4","b":-0}', "null", ' [ 1 ]', '"x"'):
+        r = invoke(tmp_path, "raw", given, text)
+        assert r.returncode == 0 and r.stdout == given + "\n", r
+
+
+@pytest.mark.parametrize("region, env, expected", [
+    (", region: eu-north-1", {"AWS_REGION": "eu-west-1"}, "eu-north-1"),
+    ("", {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1"),
+    ("", {"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"), ("", {}, "us-east-1")])
+def test_function_gets_the_region(tmp_path, region, env, expected):
+    text = config(("region", COMMANDS["shell"] + ["app.region"], "    timeout_ms: 20000\n"))
+    r = invoke(tmp_path, "region", "{}", text, region=region, env=env)
+    assert r.returncode == 0 and r.stdout == f'"{expected}"\n', r
+
+
+def test_streamed_response(tmp_path):
+    text = config(("stream", COMMANDS["node"] + ["app.stream"], "    timeout_ms: 20000\n"))
+    r = invoke(tmp_path, "stream", "{}", text)
+    assert r.returncode == 0 and r.stdout.startswith("HTTP/1.1 201 Created\n"), r
+    assert r.stdout.endswith("\n\nxxxxx\n") and "\0" not in r.stdout
+    for line in ("Content-Type: text/plain", "set-cookie: a=1", "set-cookie: b=2"):
+        assert f"\n{line}\n" in r.stdout, r
+    r = invoke(tmp_path, "stream", '{"plain":1}', text)
+    assert r.returncode == 0 and r.stdout == "xxxxx\n", r
+    r = invoke(tmp_path, "stream", '{"status":"99"}', text)
+    assert r.returncode == 1 and "bad_status_code" in r.stderr
 
 
 def test_built_in_and_native(tmp_path, dynoxide, libraries):  # noqa: F811
@@ -114,7 +147,63 @@ def test_built_in_and_native(tmp_path, dynoxide, libraries):  # noqa: F811
     r = invoke(tmp_path, "POST /music", "{}", music, dynoxide.url)
     assert r.returncode == 2 and "no method and path" in r.stderr
     native = NATIVE.format(libraries)
-    r = invoke(tmp_path, "greet", event("http-v2", "--path", "/greet/Ada"), native, dynoxide.url)
-    assert r.returncode == 0 and '{"message":"Good day, Ada"}' in r.stdout, r
+    e = json.loads(event("http-v2", "--path", "/greet/Ada"))
+    e["pathParameters"] = {"name": "Ada"}  # by name no route finds it
+    r = invoke(tmp_path, "greet", json.dumps(e), native, dynoxide.url)
+    assert r.returncode == 0 and json.loads(json.loads(r.stdout)["body"]) == {
+        "message": "Good day, Ada"}, r
+    r = invoke(tmp_path, "greet", json.dumps({**e, "body": "?", "isBase64Encoded": True}), native,
+               dynoxide.url)
+    assert r.returncode == 1 and "not base64" in json.loads(r.stdout)["errorMessage"], r
     r = invoke(tmp_path, "GET /greet/{name}", event("http-v2", "--path", "/greet/Bob"), native, dynoxide.url)
     assert r.returncode == 0 and '{"message":"Good day, Bob"}' in r.stdout, r
+
+
+@pytest.mark.parametrize("version", ["http-v1", "http-v2"])
+def test_stage(tmp_path, dynoxide, version):
+    """A sample is of no stage, a recorded event of its own: the route is the same."""
+    song = json.dumps({"Artist": "A/B", "SongTitle": "T"})
+    music = STAGE + MUSIC.format(table=unique("Music"))
+    sample = event(version, "--method", "POST", "--path", "/music", "--body", song)
+    recorded = json.loads(sample)
+    recorded["requestContext"]["stage"] = "prod"
+    where, name = (recorded, "rawPath") if version == "http-v2" else (recorded["requestContext"], "path")
+    where[name] = "/prod/music"
+    for e in (sample, json.dumps(recorded)):
+        r = invoke(tmp_path, "POST /music", e, music, dynoxide.url)
+        assert r.returncode == 0 and r.stdout.startswith("HTTP/1.1 201 "), r
+    e = event(version, "--path", "/music/A%2FB/T")
+    r = invoke(tmp_path, "GET /music/{Artist}/{SongTitle}", e, music, dynoxide.url)
+    assert r.returncode == 0 and '"Artist":"A/B"' in r.stdout, r
+    r = invoke(tmp_path, "GET /music/{Artist}/{SongTitle}", event(version, "--path", "/music/A/no"), music,
+               dynoxide.url)
+    assert r.returncode == 0 and r.stdout.startswith("HTTP/1.1 404 "), r  # the handler's own
+    for args in (["--path", "/music"], ["--path", "/nowhere", "--method", "POST"],
+                 ["--path", "/prod/music", "--method", "POST"]):
+        r = invoke(tmp_path, "POST /music", event(version, *args), music, dynoxide.url)
+        assert r.returncode == 2 and r.stdout == "", r
+        assert "that is no request of the route POST /music" in r.stderr
+
+
+def test_callers_are_not_asked_for_keys(tmp_path, dynoxide):
+    state = tmp_path / "state"
+    state.mkdir()
+    text = guarded(unique("Keys"), state=state)
+    song = json.dumps({"Artist": "A", "SongTitle": "T"})
+    for route, args in (("POST /music", ["--method", "POST", "--path", "/music", "--body", song]),
+                        ("GET /music/{Artist}/{SongTitle}", ["--path", "/music/A/T"])):
+        r = invoke(tmp_path, route, event("http-v2", *args), text, dynoxide.url)
+        assert r.returncode == 0 and '"Artist":"A"' in r.stdout, r
+    assert not list(state.iterdir())
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_native_by_name_and_by_route(tmp_path, dynoxide, things, version):  # noqa: F811
+    given = json.loads((ROOT / f"tests/unit/lambda/golden/rich.{version[0]}.json").read_text())
+    given["pathParameters"] = {"what": f"event-{version}"}
+    r = invoke(tmp_path, "things", json.dumps(given), things, dynoxide.url)
+    assert r.returncode == 0, r
+    seen = json.loads(json.loads(r.stdout)["body"])
+    assert without_ids(seen) == without_ids(given)
+    r = invoke(tmp_path, "GET /{what}", event("http-v2", "--path", "/bytes"), things, dynoxide.url)
+    assert r.returncode == 0 and r.stdout.endswith("\n\na\0b\n"), r

@@ -16,6 +16,8 @@ while :; do
     die) exit 7 ;;
     killed) kill -KILL $$ ;;
     hang) sleep 600 ;;
+    raw) answer "$event" ;;
+    region) answer "\"$AWS_REGION\"" ;;
     nonsense) answer 'neither JSON nor empty' ;;
     wrong_id) id=00000000-0000-0000-0000-000000000000 answer '{}' && exit 1 ;;
     twice) answer '{"times":1}' && answer '{"times":2}' ;;

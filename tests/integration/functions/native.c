@@ -146,6 +146,8 @@ static void things_invoke(struct penstock_invocation *i, void *state) {
         answer(i, penstock_function_name(i));
     } else if (strncmp(name, "event-", 6) == 0) {
         show_event(i, name + 6);
+    } else if (strcmp(name, "bytes") == 0) {
+        answer(i, (struct penstock_slice)SLICE("a\0b"));
     } else if (strcmp(name, "twice") == 0) {
         answer(i, text_of("\"first\""));
         answer(i, text_of("\"second\""));
