@@ -102,6 +102,18 @@ static void on_closed(void *loop) {
     loop_stop(loop);
 }
 
+/* 0; a region need not be known: a function may use none. */
+static int find_region(const struct config *c, struct aws_endpoint *endpoint) {
+    char reason[AWS_REASON_MAX];
+    int error = aws_endpoint_resolve(&(struct aws_environment){0}, c->endpoint, c->region,
+                                     endpoint, reason);
+    if (error != 0 && error != ERR_NOT_FOUND) {
+        (void)fprintf(stderr, "penstock: dynamodb: %s\n", reason);
+        return error;
+    }
+    return 0;
+}
+
 static int run_function(const struct config *c, const struct config_function *f,
                         struct slice payload) {
     struct loop loop;
@@ -109,19 +121,14 @@ static int run_function(const struct config *c, const struct config_function *f,
     struct rng rng;
     char id[37];
     char reason[160];
-    char why[AWS_REASON_MAX];
-    struct aws_endpoint endpoint;
+    struct aws_endpoint endpoint = {0};
     struct function_options options = f->options;
     struct function_run run = {.loop = &loop, .code = EXIT_FAILED};
-    /* A function may need none. */
-    int error = aws_endpoint_resolve(&(struct aws_environment){0}, c->endpoint, c->region,
-                                     &endpoint, why);
-    if (error != 0 && error != ERR_NOT_FOUND) {
-        (void)fprintf(stderr, "penstock: dynamodb: %s\n", why);
+    if (find_region(c, &endpoint) != 0) {
         return EXIT_FAILED;
     }
-    options.region = error == 0 ? endpoint.signing_region : NULL;
-    error = loop_init(&loop);
+    options.region = endpoint.signing_region[0] ? endpoint.signing_region : NULL;
+    int error = loop_init(&loop);
     NEED_MEMORY(error == 0);
     stream_hub_init(&hub, &loop);
     rng_seed_random(&rng);
@@ -171,13 +178,11 @@ static int exchange(const struct net_address *to, struct slice rest, struct buff
         (void)close(fd);
         return 0; /* it does not listen yet */
     }
-    for (; rest.len > 0 && n >= 0; rest = slice_from(rest, (size_t)n)) {
-        n = send(fd, rest.ptr, rest.len, MSG_NOSIGNAL);
-        if (n < 0) {
-            break;
-        }
+    while (rest.len > 0 && (n = send(fd, rest.ptr, rest.len, MSG_NOSIGNAL)) > 0) {
+        rest = slice_from(rest, (size_t)n);
     }
-    while (n >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0) {
+    /* Also when not all of it went: a refusal comes before the end of a large body. */
+    while ((n = read(fd, chunk, sizeof chunk)) > 0) {
         NEED_MEMORY(buffer_append(answer, chunk, (size_t)n) == 0);
     }
     (void)close(fd);
@@ -204,21 +209,22 @@ static int wait_until_ready(const struct client *c, struct buffer *answer) {
 /* Of the Invoke API: the function's output alone. */
 static bool print_output(struct slice answer, int status) {
     static const char error[] = "\r\nX-Amz-Function-Error: ";
-    const char *end = answer.len ? memmem(answer.ptr, answer.len, "\r\n\r\n", 4) : NULL;
-    if (end == NULL) {
-        return false;
-    }
-    size_t head = (size_t)(end - answer.ptr);
+    const char *end = memmem(answer.ptr, answer.len, "\r\n\r\n", 4);
+    size_t head = end ? (size_t)(end - answer.ptr) : answer.len;
     print_line(slice_from(answer, head + 4));
     return status == 200 && memmem(answer.ptr, head, error, sizeof error - 1) == NULL;
 }
 
 static bool print_answer(const struct client *c, struct slice answer, int status) {
+    if (status == 0) {
+        (void)fprintf(stderr, "penstock: no answer\n");
+        return false;
+    }
     if (c->by_name) {
         return print_output(answer, status);
     }
     print_line(answer);
-    return status > 0 && status < 500;
+    return status < 500;
 }
 
 static void *client_main(void *arg) {

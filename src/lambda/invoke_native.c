@@ -20,32 +20,68 @@ struct native_request {
     unsigned format; /* of the event's payload; 0: it is none of API Gateway */
 };
 
-/* {"statusCode":201,"headers":{...},"body":"...","isBase64Encoded":false}, of the format of the
- * event: what repeats is joined in 2.0, with the cookies apart, and has all its values in 1.0.
- */
+struct fields {
+    struct http_header items[HTTP_HEADERS_MAX + 1];
+    size_t count;
+};
+
+static void list_fields(const struct server_answer *answer, struct fields *all) {
+    ASSERT(answer->header_count <= HTTP_HEADERS_MAX);
+    all->count = 0;
+    if (answer->content_type.len > 0) {
+        all->items[all->count++] =
+            (struct http_header){SLICE("content-type"), answer->content_type};
+    }
+    for (size_t k = 0; k < answer->header_count; k++) {
+        all->items[all->count++] = answer->headers[k];
+    }
+}
+
+/* Whether it needs a list: cookies, and what is there twice. */
+static bool is_multiple(const struct fields *all, size_t k) {
+    for (size_t other = 0; other < all->count; other++) {
+        if (other != k && slice_eq_nocase(all->items[other].name, all->items[k].name)) {
+            return true;
+        }
+    }
+    return slice_eq_nocase(all->items[k].name, SLICE("set-cookie"));
+}
+
+static void put_headers_1(struct json_out *j, const struct fields *all) {
+    struct fields single = {.count = 0};
+    struct fields multiple = {.count = 0};
+    for (size_t k = 0; k < all->count; k++) {
+        struct fields *to = is_multiple(all, k) ? &multiple : &single;
+        to->items[to->count++] = all->items[k];
+    }
+    struct out_pairs pairs = {.headers = single.items, .count = single.count};
+    out_joined_values(j, "headers", &pairs);
+    if (multiple.count > 0) {
+        pairs = (struct out_pairs){.headers = multiple.items, .count = multiple.count};
+        out_multi_values(j, "multiValueHeaders", &pairs);
+    }
+}
+
+static void put_headers_2(struct json_out *j, const struct fields *all) {
+    const struct out_pairs pairs = {
+        .headers = all->items, .count = all->count, .skip = SLICE("set-cookie")};
+    out_joined_values(j, "headers", &pairs);
+    out_skipped_values(j, "cookies", &pairs);
+}
+
+/* {"statusCode":201,"headers":{...},"body":"...","isBase64Encoded":false} */
 static int put_response(struct buffer *out, const struct server_answer *answer,
                         unsigned format) {
     struct json_out j = {.to = out};
-    struct http_header fields[HTTP_HEADERS_MAX + 1];
-    struct out_pairs headers = {.headers = fields};
+    struct fields all;
     bool text = text_utf8_valid(answer->body);
-    if (answer->content_type.len > 0) {
-        fields[headers.count++] =
-            (struct http_header){SLICE("content-type"), answer->content_type};
-    }
-    ASSERT(answer->header_count <= HTTP_HEADERS_MAX);
-    for (size_t k = 0; k < answer->header_count; k++) {
-        fields[headers.count++] = answer->headers[k];
-    }
+    list_fields(answer, &all);
     j.error = buffer_printf(out, "{\"statusCode\":%u", answer->status);
     j.comma = true;
     if (format == 1) {
-        out_single_values(&j, "headers", &headers);
-        out_multi_values(&j, "multiValueHeaders", &headers);
+        put_headers_1(&j, &all);
     } else {
-        headers.skip = SLICE("set-cookie");
-        out_joined_values(&j, "headers", &headers);
-        out_skipped_values(&j, "cookies", &headers);
+        put_headers_2(&j, &all);
     }
     out_name(&j, SLICE("body"));
     if (text) {

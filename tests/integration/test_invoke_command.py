@@ -205,5 +205,10 @@ def test_native_by_name_and_by_route(tmp_path, dynoxide, things, version):  # no
     assert r.returncode == 0, r
     seen = json.loads(json.loads(r.stdout)["body"])
     assert without_ids(seen) == without_ids(given)
+    r = invoke(tmp_path, "things", '"' + 6291456 * "x" + '"', things, dynoxide.url)
+    assert r.returncode == 1 and "Request must be smaller" in json.loads(r.stdout)["Message"], r
+    large = {**json.loads(event("http-v2", "--path", "/bytes")), "body": 20000000 * "x"}
+    r = invoke(tmp_path, "GET /{what}", json.dumps(large), things, dynoxide.url)
+    assert r.stdout.startswith("HTTP/1.1 413 "), r  # it comes before all is sent
     r = invoke(tmp_path, "GET /{what}", event("http-v2", "--path", "/bytes"), things, dynoxide.url)
     assert r.returncode == 0 and r.stdout.endswith("\n\na\0b\n"), r

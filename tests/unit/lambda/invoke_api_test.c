@@ -62,7 +62,8 @@ static void bytes(struct penstock_invocation *i, void *state) {
 
 static void cookies(struct penstock_invocation *i, void *state) {
     (void)state;
-    const struct penstock_header_field fields[] = {{{"Set-Cookie", 10}, {"a=1", 3}},
+    const struct penstock_header_field fields[] = {{{"X-A", 3}, {"1", 1}},
+                                                   {{"Set-Cookie", 10}, {"a=1", 3}},
                                                    {{"Vary", 4}, {"x", 1}},
                                                    {{"set-cookie", 10}, {"b=2", 3}},
                                                    {{"vary", 4}, {"y", 1}}};
@@ -276,11 +277,11 @@ static void runs_a_handler(void **state) {
 static void answers_with_cookies(void **state) {
     (void)state;
     post(PATH "cookies/invocations", "", "{}");
-    expect("{\"statusCode\":200,\"headers\":{\"Vary\":\"x,y\"},\"cookies\":[\"a=1\",\"b=2\"],"
-           "\"body\":\"\",\"isBase64Encoded\":false}");
+    expect("{\"statusCode\":200,\"headers\":{\"X-A\":\"1\",\"Vary\":\"x,y\"},"
+           "\"cookies\":[\"a=1\",\"b=2\"],\"body\":\"\",\"isBase64Encoded\":false}");
     post(PATH "cookies/invocations", "",
          "{\"version\":\"1.0\",\"path\":\"/c\",\"httpMethod\":\"GET\"}");
-    expect("{\"statusCode\":200,\"headers\":{\"Set-Cookie\":\"b=2\",\"Vary\":\"y\"},"
+    expect("{\"statusCode\":200,\"headers\":{\"X-A\":\"1\"},"
            "\"multiValueHeaders\":{\"Set-Cookie\":[\"a=1\",\"b=2\"],\"Vary\":[\"x\",\"y\"]},"
            "\"body\":\"\",\"isBase64Encoded\":false}");
 }
