@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 extern char **environ;
 
@@ -90,6 +89,15 @@ static void add_log_stream(struct list_of_text *l, const struct function *f) {
     add_value(l, "AWS_LAMBDA_LOG_STREAM_NAME", text);
 }
 
+/* As in an image for a custom runtime that brings all it needs along: one directory is both. */
+static void add_directories(struct list_of_text *l, const char *directory) {
+    char *absolute = realpath(directory ? directory : ".", NULL);
+    const char *root = absolute ? absolute : directory ? directory : "/";
+    add_value(l, "LAMBDA_TASK_ROOT", root);
+    add_value(l, "LAMBDA_RUNTIME_DIR", root);
+    free(absolute);
+}
+
 char **function_environment(const struct function *f, uint16_t port) {
     const struct function_options *o = &f->options;
     struct list_of_text l = {NULL, 0};
@@ -117,12 +125,7 @@ char **function_environment(const struct function *f, uint16_t port) {
     add_value(&l, "_HANDLER", o->name);
     add_value(&l, "LANG", "en_US.UTF-8");
     add_value(&l, "TZ", ":UTC");
-    char *directory = o->directory ? NULL : getcwd(NULL, 0);
-    add_value(&l, "LAMBDA_TASK_ROOT",
-              o->directory ? o->directory
-              : directory  ? directory
-                           : "/");
-    free(directory);
+    add_directories(&l, o->directory);
     for (size_t k = 0; k < sizeof(inherited) / sizeof(inherited[0]); k++) {
         const char *value = getenv(inherited[k]);
         if (value != NULL) {

@@ -73,6 +73,34 @@ static void environment(void **state) {
     assert_null(strstr(t->payload, "MAX_CONCURRENCY"));
 }
 
+static void expect_directory(const struct test_call *t, const char *name, const char *path) {
+    char expected[600];
+    snprintf(expected, sizeof(expected), "\"%s\": \"%s\"", name, path);
+    if (strstr(t->payload, expected) == NULL) {
+        fail_msg("%s is not in %s", expected, t->payload);
+    }
+}
+
+/* Absolute, however the configuration spells them. */
+static void environment_names_directories(void **state) {
+    (void)state;
+    char *program = realpath(find_script("function_runtime.py"), NULL);
+    char *root = realpath(".", NULL);
+    const char *command[] = {"/usr/bin/python3", program, "serve", NULL};
+    start((struct function_options){0});
+    struct test_call *t = call("{\"do\":\"environment\"}");
+    expect_directory(t, "LAMBDA_TASK_ROOT", root);
+    expect_directory(t, "LAMBDA_RUNTIME_DIR", root);
+    close_function();
+    assert_int_equal(chdir(".."), 0);
+    start((struct function_options){.command = command, .directory = strrchr(root, '/') + 1});
+    t = call("{\"do\":\"environment\"}");
+    assert_int_equal(chdir(root), 0);
+    expect_directory(t, "LAMBDA_TASK_ROOT", root);
+    free(program);
+    free(root);
+}
+
 enum { PARALLEL = 100 };
 static struct test_call calls[PARALLEL];
 static char events[PARALLEL][64];
@@ -499,6 +527,7 @@ int main(void) {
         T(serves),
         T(headers_of_next),
         T(environment),
+        T(environment_names_directories),
         T(hundred_in_parallel),
         T(hundred_in_one_process),
         T(kept_warm),
