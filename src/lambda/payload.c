@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/hex.h"
 #include "http/message.h"
+#include "lambda/impl.h"
 #include "model/json_tree.h"
 
 #define PRELUDE_NULS   8
@@ -79,29 +80,30 @@ static const char *add_field(struct reading *r, struct penstock_slice name,
     return NULL;
 }
 
-/* Whether multiValueHeaders has that name, too, in any case: then those count. */
-static bool overridden(struct json_object *multi, const char *name) {
-    if (multi == NULL) {
-        return false;
-    }
-    json_object_object_foreach(multi, key, values) {
-        (void)values;
-        if (slice_eq_nocase(slice_cstr(key), slice_cstr(name))) {
+/* Whether the last field is among the first `count`, too. */
+static bool is_repeated(const struct reading *r, size_t count) {
+    const struct penstock_header_field *last = &r->fields[r->count - 1];
+    for (size_t k = 0; k < count; k++) {
+        if (slice_eq_nocase(slice_in(r->fields[k].name), slice_in(last->name)) &&
+            slice_eq(slice_in(r->fields[k].value), slice_in(last->value))) {
             return true;
         }
     }
     return false;
 }
 
-static const char *read_headers(struct reading *r, struct json_object *headers,
-                                struct json_object *multi) {
+/* Merged with those of multiValueHeaders, which are there already: of a pair that is in both
+ * only theirs counts, and of a field that there is only once. */
+static const char *read_headers(struct reading *r, struct json_object *headers) {
     const char *wrong = NULL;
+    size_t multi = r->count;
     if (headers == NULL) {
         return NULL;
     }
     json_object_object_foreach(headers, key, value) {
-        if (wrong == NULL && !overridden(multi, key)) {
+        if (wrong == NULL) {
             wrong = add_field(r, text_copy(r->arena, key, strlen(key)), value);
+            r->count -= wrong == NULL && is_repeated(r, multi);
         }
     }
     return wrong;
@@ -215,8 +217,8 @@ static const char *read_object(unsigned format, struct json_object *tree, struct
     if (wrong == NULL && m.status != NULL) {
         wrong = read_status(m.status, &out->status);
     }
-    wrong = wrong ? wrong : read_headers(&r, m.headers, m.multi);
     wrong = wrong ? wrong : read_multi(&r, m.multi);
+    wrong = wrong ? wrong : read_headers(&r, m.headers);
     wrong = wrong ? wrong : read_cookies(&r, m.cookies);
     wrong = wrong
                 ? wrong

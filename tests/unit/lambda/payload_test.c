@@ -65,7 +65,12 @@ static void format_1(void **state) {
          "\"statusCode\":null}",
          "200|||", NULL},
         {"{\"headers\":{\"a\":\"x\",\"B\":\"y\"},\"multiValueHeaders\":{\"A\":[\"1\",\"2\"]}}",
-         "200||B: y\nA: 1\nA: 2\n|", NULL},
+         "200||A: 1\nA: 2\na: x\nB: y\n|", NULL},
+        {"{\"headers\":{\"a\":\"2\",\"B\":true},"
+         "\"multiValueHeaders\":{\"A\":[\"1\",\"2\"],\"b\":[\"true\"]}}",
+         "200||A: 1\nA: 2\nb: true\n|", NULL},
+        {"{\"headers\":{\"a\":\"1\",\"A\":\"1\"},\"multiValueHeaders\":{\"a\":[\"1\",\"1\"]}}",
+         "200||a: 1\na: 1\n|", NULL},
         {"{\"body\":\"aGVsbG8=\",\"isBase64Encoded\":true}", "200|||hello", NULL},
         {"{\"body\":\"aGVsbG8=\",\"isBase64Encoded\":false}", "200|||aGVsbG8=", NULL},
         {"{\"body\":\"\"}", "200|||", NULL},
