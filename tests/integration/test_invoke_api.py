@@ -87,6 +87,37 @@ def test_function_errors_are_200(api):
     assert "FunctionError" not in r
 
 
+THROWN = [("'boom'", "string", "boom"), ("null", "object", "null"),
+          ("Object.create(null)", "object", "an error that cannot be told in words"),
+          ("new (class extends Error { get name() { return 'Größe\\n'; } })('x')", "Größe\n", "x")]
+
+
+def test_node_throws_anything(api, tmp_path):
+    """In a handler, after which it goes on, and while it is loaded, which is told, too."""
+    node = COMMANDS["node"]
+    for n, (what, _, _) in enumerate(THROWN):
+        (tmp_path / f"load{n}.mjs").write_text(f"throw {what};\n")
+    p, client, _ = api(("odd", node + ["app.odd"], LONG), *(
+        (f"load{n}", node + [f"{tmp_path}/load{n}.handler"], LONG) for n in range(len(THROWN))))
+    for n, (what, kind, message) in enumerate(THROWN):
+        for name in ("odd", f"load{n}"):
+            r = client.invoke(FunctionName=name, Payload=json.dumps({"what": what}))
+            error = json.load(r["Payload"])
+            assert (error["errorType"], error["errorMessage"]) == (kind, message), (name, what)
+    assert len([e for e in p.log_events("function_start") if e["function"] == "odd"]) == 1
+    assert not [e for e in p.log_events("function_exit") if e["function"] == "odd"]
+
+
+def test_python_tells_half_a_character(api):
+    p, client, _ = api(("odd", PYTHON + ["app.odd"], LONG))
+    r = client.invoke(FunctionName="odd", Payload='{"raise":false,"half":"\\udfb5"}')
+    assert json.load(r["Payload"]) == {"half": "\ud83c", "same": "\udfb5", "whole": "ä🎵"}
+    r = client.invoke(FunctionName="odd", Payload='{"raise":true}')
+    error = json.load(r["Payload"])
+    assert (error["errorType"], error["errorMessage"]) == ("错误", "half \ud83c")
+    assert len(p.log_events("function_start")) == 1
+
+
 @pytest.mark.parametrize("arguments, status, code", [
     ({"FunctionName": "nobody"}, 404, "ResourceNotFoundException"),
     ({"FunctionName": "echo:12"}, 404, "ResourceNotFoundException"),

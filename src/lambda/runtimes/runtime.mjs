@@ -37,12 +37,26 @@ function call(method, what, body, headers = {}) {
   });
 }
 
+// Anything may be thrown: a string, null, an object without a prototype.
+function parts(error) {
+  try {
+    if (error instanceof Error) {
+      return { message: String(error.message), type: String(error.name), stack: String(error.stack) };
+    }
+    return { message: String(error?.message ?? error), type: String(error?.name ?? typeof error), stack: "" };
+  } catch {
+    return { message: "an error that cannot be told in words", type: typeof error, stack: "" };
+  }
+}
+
 function describe(error) {
-  return JSON.stringify({
-    errorMessage: String(error?.message ?? error),
-    errorType: error?.name ?? "Error",
-    stackTrace: String(error?.stack ?? "").split("\n").slice(1),
-  });
+  const { message, type, stack } = parts(error);
+  return JSON.stringify({ errorMessage: message, errorType: type, stackTrace: stack.split("\n").slice(1) });
+}
+
+// For a header field, which holds less than a name may.
+function typeOf(error) {
+  return parts(error).type.replace(/[^\x21-\x7e]/g, "?");
 }
 
 async function load(name) {
@@ -139,7 +153,7 @@ class ResponseStream extends Writable {
   }
   // An error in the middle goes into the trailer.
   fail(error) {
-    this.#request.addTrailers({ [ERROR_TYPE]: "Function." + (error?.name ?? "Error"),
+    this.#request.addTrailers({ [ERROR_TYPE]: "Function." + typeOf(error),
       [ERROR_BODY]: Buffer.from(describe(error)).toString("base64") });
     this.#request.end();
     return this.#answered;
@@ -193,7 +207,7 @@ async function serve(handler) {
     } catch (error) {
       console.error(error);
       await call("POST", at + "error", describe(error),
-        { [ERROR_TYPE]: "Function." + (error?.name ?? "Error") });
+        { [ERROR_TYPE]: "Function." + typeOf(error) });
       continue;
     }
     await call("POST", at + "response", answer);
@@ -211,7 +225,7 @@ try {
 } catch (error) {
   console.error(error);
   await call("POST", "init/error", describe(error),
-    { [ERROR_TYPE]: error.name.startsWith("Runtime.") ? error.name : "Runtime.ImportModuleError" });
+    { [ERROR_TYPE]: typeOf(error).startsWith("Runtime.") ? typeOf(error) : "Runtime.ImportModuleError" });
   process.exit(1);
 }
 await Promise.all(Array.from({ length: concurrency }, () => serve(handler)));

@@ -54,13 +54,19 @@ def describe(error):
     }
 
 
-def post(api, path, value, error_type=None):
-    headers = {"Content-Type": "application/json"}
-    if error_type:
-        headers["Lambda-Runtime-Function-Error-Type"] = error_type
-    body = json.dumps(value, ensure_ascii=False).encode()
-    api.request("POST", API + path, body, headers)
+def to_json(value):
+    """A lone surrogate, which UTF-8 cannot tell, stays the escape that it is in JSON."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace")
+
+
+def post(api, path, body, headers={}):
+    api.request("POST", API + path, body, {"Content-Type": "application/json", **headers})
     api.getresponse().read()
+
+
+def post_error(api, path, error, error_type):
+    field = error_type.encode("ascii", "backslashreplace")  # a class may have any name
+    post(api, path, to_json(describe(error)), {"Lambda-Runtime-Function-Error-Type": field})
 
 
 def load(name):
@@ -80,14 +86,12 @@ def serve_one(api, handler):
         os.environ["_X_AMZN_TRACE_ID"] = trace
     path = f"invocation/{context.aws_request_id}/"
     try:
-        answer = json.dumps(handler(json.loads(event), context), ensure_ascii=False)
+        answer = to_json(handler(json.loads(event), context))
     except Exception as error:
         traceback.print_exc()
-        post(api, path + "error", describe(error), "Function." + type(error).__name__)
+        post_error(api, path + "error", error, "Function." + type(error).__name__)
         return
-    api.request("POST", API + path + "response", answer.encode(),
-                {"Content-Type": "application/json"})
-    api.getresponse().read()
+    post(api, path + "response", answer)
 
 
 def serve(handler):
@@ -104,8 +108,8 @@ def main():
         handler = load(sys.argv[1])
     except Exception as error:
         traceback.print_exc()
-        post(http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"]), "init/error",
-             describe(error), "Runtime.ImportModuleError")
+        post_error(http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"]), "init/error",
+                   error, "Runtime.ImportModuleError")
         raise SystemExit(1)
     threads = int(os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "1"))
     for _ in range(threads - 1):

@@ -42,3 +42,5 @@ export const meet = async (event) => {
 };
 export const client = async (event, context) => ({ context: context.clientContext ?? null });
 export const nonsense = async () => ({ statusCode: 201, headers: { "X-A": "a\r\nX-B: b" } });
+// Throws what is no error: `what` is JavaScript.
+export const odd = async ({ what }) => { throw eval(what); };

@@ -31,6 +31,17 @@ def fail(event, context):
     raise KeyError("it broke")
 
 
+class 错误(Exception):
+    pass
+
+
+def odd(event, context):
+    """Half a character, in what it raises or returns."""
+    if event["raise"]:
+        raise 错误("half \ud83c")
+    return {"half": "\ud83c", "same": event["half"], "whole": "ä🎵"}
+
+
 def talk(event, context):
     for n in range(1000):
         print("line", n)
