@@ -76,9 +76,34 @@ static void fail_all(struct function *f, struct list *calls,
     }
 }
 
+static size_t slots_in(const struct function *f, enum slot_state state) {
+    size_t count = 0;
+    for (size_t k = 0; k < f->options.processes; k++) {
+        count += slot_state_of(&f->slots[k]) == state && !f->slots[k].retiring;
+    }
+    return count;
+}
+
+/* Whether it is among the first in the queue, which those that are starting will take. */
+static bool is_started_for(const struct function *f, const struct function_call *c) {
+    size_t places = slots_in(f, SLOT_STARTING) * f->options.per_process;
+    const struct list_node *n = f->queue.first;
+    for (; places > 0 && n != NULL; places--, n = n->next) {
+        if (n == &c->node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A cold start has a limit of its own. */
 static void on_wait_over(struct deadline_queue *q, struct deadline *d) {
     struct function *f = q->owner;
     struct function_call *c = container_of(d, struct function_call, deadline);
+    if (is_started_for(f, c)) {
+        deadline_arm(q, d);
+        return;
+    }
     struct function_result r = {.outcome = FUNCTION_THROTTLED};
     f->counts.throttled++;
     function_finish(f, c, &r);
@@ -122,14 +147,6 @@ static void on_init_over(struct deadline_queue *q, struct deadline *d) {
 }
 
 /* ---- processes for the calls ---- */
-
-static size_t slots_in(const struct function *f, enum slot_state state) {
-    size_t count = 0;
-    for (size_t k = 0; k < f->options.processes; k++) {
-        count += slot_state_of(&f->slots[k]) == state && !f->slots[k].retiring;
-    }
-    return count;
-}
 
 static void start_processes(struct function *f) {
     if (f->closing || f->backing_off) {

@@ -10,9 +10,9 @@
  * process posts the response -> done(FUNCTION_OK). Failure modes are the other outcomes.
  *
  * Concurrency: `processes` at a time, each with `per_process` calls at a time. More calls wait,
- * at most `queue_max` of them and at most timeout_ms each; the running time is counted from the
- * moment a process got the call, so a cold start costs the caller time but not the function its
- * time. */
+ * at most `queue_max` of them and at most timeout_ms each, or as long as the process that is
+ * starting for it may take; the running time is counted from the moment a process got the call,
+ * so a cold start costs the caller time but not the function its time. */
 #ifndef LAMBDA_FUNCTION_H
 #define LAMBDA_FUNCTION_H
 

@@ -84,8 +84,6 @@ def test_runtimes(penstock, dynoxide, runtime):
         request_id = ""
         for _ in range(2):  # a new process takes the next one
             r = p.request("GET", path)
-            if r.status == 429:  # hang: the new process was too slow for its short time-out
-                continue
             assert (r.status, r.json()) == (status, {"message": message}), path
             request_id = r.headers["x-amzn-requestid"]
         wait_for(lambda: request_id in p.log())

@@ -1,6 +1,6 @@
 """A runtime that behaves as it is told, for function_test.c: the event says what to do.
 
-usage: python3 function_runtime.py [serve | exit | never | init_error | hang | flaky FILE]
+usage: python3 function_runtime.py [serve | exit | never | init_error | slow SECONDS | flaky FILE]
 """
 import base64
 import http.client
@@ -171,6 +171,8 @@ def main():
         sys.exit(7)
     if mode == "never":
         time.sleep(600)
+    if mode == "slow":
+        time.sleep(float(sys.argv[2]))
     if mode == "init_error":
         r, text = Api().call("POST", "init/error", json.dumps({"errorMessage": "no", "errorType": "No"}),
                              {"Lambda-Runtime-Function-Error-Type": "Runtime.NoSuchHandler"})

@@ -284,10 +284,7 @@ static void times_out(void **state) {
     assert_int_equal(counts().timeouts, 1);
     run_ms(200);
     assert_false(alive(pid)); /* killed */
-    do { /* the next one may take longer to start than a call may wait for it */
-        t = call("{}");
-    } while (t->outcome == FUNCTION_THROTTLED);
-    assert_int_equal(t->outcome, FUNCTION_OK);
+    assert_int_equal(call("{}")->outcome, FUNCTION_OK);
 }
 
 /* Of two calls in one process the slow one times out, the other is unharmed. */
@@ -319,6 +316,30 @@ static void waits_too_long(void **state) {
     assert_int_equal(calls[1].outcome, FUNCTION_OK);
     assert_int_equal(calls[2].outcome, FUNCTION_THROTTLED);
     assert_int_equal(counts().throttled, 1);
+}
+
+/* For whom a process is starting waits for it, and has all its time then; who stands behind
+ * waits as long as for any other. */
+static void starts_longer_than_calls_wait(void **state) {
+    (void)state;
+    start_with((struct function_options){.timeout_ms = 700, .per_process = 2}, "slow", "1.6");
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(submit(&calls[k], "{\"do\":\"sleep\",\"seconds\":0.1}"), 0);
+    }
+    wait_for(calls, 3);
+    assert_int_equal(calls[0].outcome, FUNCTION_OK);
+    assert_int_equal(calls[1].outcome, FUNCTION_OK);
+    assert_int_equal(calls[2].outcome, FUNCTION_THROTTLED);
+    assert_int_equal(counts().throttled, 1);
+}
+
+/* One that never comes is bounded by the limit of the start, not by that of the call. */
+static void starts_never_for_who_waits(void **state) {
+    (void)state;
+    start_with((struct function_options){.timeout_ms = 200, .init_timeout_ms = 900}, "never",
+               NULL);
+    assert_int_equal(call("{}")->outcome, FUNCTION_INIT_FAILED);
+    assert_int_equal(counts().throttled, 0);
 }
 
 static void queue_is_bounded(void **state) {
@@ -542,6 +563,8 @@ int main(void) {
         T(times_out),
         T(times_out_beside_another),
         T(waits_too_long),
+        T(starts_longer_than_calls_wait),
+        T(starts_never_for_who_waits),
         T(queue_is_bounded),
         T(event_too_large),
         T(wrong_answers),
