@@ -48,7 +48,7 @@ struct config_function {
     const char *library;   /* "" = a command */
     struct native *native; /* loaded by config_load; initialised per worker by the service */
     const char *settings_json;       /* environment as a JSON object */
-    struct function_options options; /* of a command, for each worker */
+    struct function_options options; /* of a command, for all workers together */
     struct function **workers;       /* of a command: each worker sets its own */
     uint64_t timeout_ms;
     bool stream;                   /* invoke_mode: RESPONSE_STREAM */

@@ -11,12 +11,6 @@ static const char *keep(struct config *c, const char *text) {
     return arena_cstr(&c->arena, slice_cstr(text));
 }
 
-/* A worker's part of a number that is meant for the service: at least one of something. */
-static size_t share(const struct config *c, uint64_t total) {
-    size_t part = (size_t)total / config_worker_count(c);
-    return total > 0 && part == 0 ? 1 : part;
-}
-
 static const char *const *load_command(struct config *c, struct json_object *list) {
     size_t count = json_object_array_length(list);
     const char **argv = arena_zalloc(&c->arena, (count + 1) * sizeof *argv);
@@ -80,9 +74,9 @@ static void load_function_command(struct config *c, struct json_object *entry,
     o->command = load_command(c, command);
     o->environment = load_environment(c, config_get(entry, "functions[].environment"));
     o->directory = directory[0] ? keep(c, directory) : NULL;
-    o->processes = share(c, config_number(entry, "functions[].concurrency"));
+    o->processes = config_number(entry, "functions[].concurrency");
     o->per_process = config_number(entry, "functions[].per_process");
-    o->warm = share(c, config_number(entry, "functions[].warm"));
+    o->warm = config_number(entry, "functions[].warm");
     o->queue_max = config_number(entry, "functions[].queue_max");
     o->timeout_ms = f->timeout_ms;
     o->init_timeout_ms = config_number(entry, "functions[].init_timeout_ms");

@@ -72,10 +72,21 @@ static struct worker_function *find_unchanged(struct worker *w,
     return NULL;
 }
 
-static struct worker_function *start_function(struct worker *w,
+/* A worker's part of a number that is meant for the service: at least one of something, and the
+ * first workers have what cannot be divided. */
+static size_t share(const struct edition *e, size_t total) {
+    size_t workers = config_worker_count(e->config);
+    size_t part = total / workers + (e->worker->setup.index < total % workers);
+    return total > 0 && part == 0 ? 1 : part;
+}
+
+static struct worker_function *start_function(const struct edition *e,
                                               const struct config_function *f) {
+    struct worker *w = e->worker;
     char why[160];
     struct function_options options = f->options;
+    options.processes = share(e, options.processes);
+    options.warm = share(e, options.warm);
     options.region = w->setup.endpoint->signing_region;
     struct function *function = function_new(&w->loop, &w->hub, &options, why);
     if (!function) {
@@ -98,7 +109,7 @@ static size_t take_functions(struct edition *e) {
         const struct config_function *f = &e->config->functions[i];
         if (f->workers) {
             struct worker_function *wf = find_unchanged(w, f);
-            wf = wf ? wf : start_function(w, f);
+            wf = wf ? wf : start_function(e, f);
             *place_of(w, f) = wf ? wf->function : NULL;
             missing += wf == NULL;
             if (wf) {

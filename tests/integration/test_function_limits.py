@@ -66,6 +66,28 @@ def test_many_calls_in_one_process(penstock, dynoxide, tmp_path, runtime):
     assert len({a["pid"] for a in answers}) == 1
 
 
+@pytest.mark.parametrize("given, processes", [((3, 3), 3), ((3, 2), 2), ((5, 3), 3), ((1, 1), 2)])
+def test_processes_are_shared_out(penstock, dynoxide, given, processes):
+    """Among two workers: what cannot be divided is the first one's, none has nothing."""
+    p = penstock(dynoxide.url, config(
+        ("echo", PYTHON + ["app.echo"], f"    concurrency: {given[0]}\n    warm: {given[1]}\n")),
+        workers=2)
+    wait_for(lambda: len(p.log_events("function_ready")) == processes)
+    assert len(p.log_events("function_start")) == processes
+
+
+def test_as_many_run_as_concurrency_says(penstock, dynoxide):
+    p = penstock(dynoxide.url, config(("hang", NODE + ["app.hang"], "    concurrency: 3\n"
+                                       "    timeout_ms: 60000\n")),
+                 head="drain: {deadline_ms: 300}\n", workers=2)
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        for _ in range(24):  # enough that each worker has more than it can run
+            pool.submit(p.request, "GET", "/hang")
+        wait_for(lambda: p.log().count('"START"') == 3)
+        assert p.stop() == 0
+    assert len(p.log_events("function_start")) == 3
+
+
 @pytest.mark.parametrize("limit", ["recycle_calls: 2", "recycle_bytes: 1048576"])
 def test_recycled(penstock, dynoxide, limit):
     p = penstock(dynoxide.url, config(("echo", PYTHON + ["app.echo"], f"{LONG}    {limit}\n")))
