@@ -87,9 +87,22 @@ int net_address_is_unix(const struct net_address *a) {
     return a->sa.ss_family == AF_UNIX;
 }
 
+sa_family_t net_address_ip(const struct net_address *a, const uint8_t **bytes) {
+    if (a->sa.ss_family == AF_INET) {
+        *bytes = (const uint8_t *)&((const struct sockaddr_in *)&a->sa)->sin_addr;
+        return AF_INET;
+    }
+    if (a->sa.ss_family == AF_INET6) {
+        const struct in6_addr *in6 = &((const struct sockaddr_in6 *)&a->sa)->sin6_addr;
+        int mapped = IN6_IS_ADDR_V4MAPPED(in6);
+        *bytes = in6->s6_addr + (mapped ? 12 : 0);
+        return mapped ? AF_INET : AF_INET6;
+    }
+    return AF_UNSPEC;
+}
+
 /* By hand: it is done for every request, and inet_ntop calls snprintf. */
-static void format_ipv4(const struct sockaddr_in *in, char *out) {
-    const unsigned char *bytes = (const unsigned char *)&in->sin_addr;
+static void format_ipv4(const uint8_t bytes[4], char *out) {
     for (int i = 0; i < 4; i++) {
         unsigned n = bytes[i];
         if (n >= 100) {
@@ -104,19 +117,13 @@ static void format_ipv4(const struct sockaddr_in *in, char *out) {
 }
 
 void net_address_format_ip(const struct net_address *a, char out[NET_ADDRESS_TEXT_MAX]) {
-    const void *ip = NULL;
-    switch (a->sa.ss_family) {
-    case AF_INET:
-        format_ipv4((const struct sockaddr_in *)&a->sa, out);
-        return;
-    case AF_INET6:
-        ip = &((const struct sockaddr_in6 *)&a->sa)->sin6_addr;
-        break;
-    case AF_UNIX:
+    const uint8_t *bytes;
+    sa_family_t family = net_address_ip(a, &bytes);
+    if (family == AF_INET) {
+        format_ipv4(bytes, out);
+    } else if (net_address_is_unix(a)) {
         memcpy(out, "unix", 5);
-        return;
-    }
-    if (ip == NULL || inet_ntop(a->sa.ss_family, ip, out, NET_ADDRESS_TEXT_MAX) == NULL) {
+    } else if (family == AF_UNSPEC || !inet_ntop(family, bytes, out, NET_ADDRESS_TEXT_MAX)) {
         memcpy(out, "unknown", 8);
     }
 }
@@ -130,7 +137,8 @@ void net_address_format(const struct net_address *a, char out[NET_ADDRESS_TEXT_M
         snprintf(out, NET_ADDRESS_TEXT_MAX, named ? "unix:%.*s" : "unix",
                  (int)sizeof(un->sun_path), un->sun_path);
     } else if (a->sa.ss_family == AF_INET6) {
-        snprintf(out, NET_ADDRESS_TEXT_MAX, "[%.*s]:%u", INET6_ADDRSTRLEN, ip,
+        const char *mapped = strchr(ip, ':') == NULL ? "::ffff:" : "";
+        snprintf(out, NET_ADDRESS_TEXT_MAX, "[%s%.*s]:%u", mapped, INET6_ADDRSTRLEN, ip,
                  net_address_port(a));
     } else if (a->sa.ss_family == AF_INET) {
         snprintf(out, NET_ADDRESS_TEXT_MAX, "%.*s:%u", INET_ADDRSTRLEN, ip,
@@ -141,16 +149,15 @@ void net_address_format(const struct net_address *a, char out[NET_ADDRESS_TEXT_M
 }
 
 int net_address_is_loopback(const struct net_address *a) {
-    if (a->sa.ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)&a->sa;
-        return (ntohl(in->sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
+    const uint8_t *bytes;
+    switch (net_address_ip(a, &bytes)) {
+    case AF_INET:
+        return bytes[0] == IN_LOOPBACKNET;
+    case AF_INET6:
+        return memcmp(bytes, &in6addr_loopback, sizeof(in6addr_loopback)) == 0;
+    default:
+        return net_address_is_unix(a);
     }
-    if (a->sa.ss_family == AF_INET6) {
-        const struct in6_addr *in6 = &((const struct sockaddr_in6 *)&a->sa)->sin6_addr;
-        return IN6_IS_ADDR_LOOPBACK(in6) ||
-               (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == IN_LOOPBACKNET);
-    }
-    return a->sa.ss_family == AF_UNIX;
 }
 
 void net_address_set_port(struct net_address *a, uint16_t port) {

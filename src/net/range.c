@@ -2,25 +2,8 @@
 
 #include "base/error.h"
 
-#include <netinet/in.h>
-
 #define BITS_4 32
 #define BITS_6 128
-
-/* The bytes and the family of an IP address; a mapped one is IPv4. */
-static sa_family_t ip_bytes(const struct net_address *a, const uint8_t **bytes) {
-    if (a->sa.ss_family == AF_INET) {
-        *bytes = (const uint8_t *)&((const struct sockaddr_in *)&a->sa)->sin_addr;
-        return AF_INET;
-    }
-    if (a->sa.ss_family == AF_INET6) {
-        const struct in6_addr *in6 = &((const struct sockaddr_in6 *)&a->sa)->sin6_addr;
-        int mapped = IN6_IS_ADDR_V4MAPPED(in6);
-        *bytes = in6->s6_addr + (mapped ? 12 : 0);
-        return mapped ? AF_INET : AF_INET6;
-    }
-    return AF_UNSPEC;
-}
 
 /* Clears the bits behind the prefix; returns whether there were any. */
 static int clear_rest(uint8_t bytes[16], unsigned prefix) {
@@ -47,7 +30,7 @@ static unsigned family_bits(sa_family_t family) {
 void net_range_of(const struct net_address *a, unsigned prefix4, unsigned prefix6,
                   struct net_range *out) {
     const uint8_t *bytes = NULL;
-    *out = (struct net_range){.family = ip_bytes(a, &bytes)};
+    *out = (struct net_range){.family = net_address_ip(a, &bytes)};
     if (out->family == AF_UNSPEC) {
         return;
     }
@@ -86,7 +69,7 @@ int net_range_parse(struct slice text, struct net_range *out) {
 
 int net_ranges_contain(const struct net_ranges *r, const struct net_address *a) {
     const uint8_t *bytes = NULL;
-    sa_family_t family = net_address_is_unix(a) ? AF_UNIX : ip_bytes(a, &bytes);
+    sa_family_t family = net_address_is_unix(a) ? AF_UNIX : net_address_ip(a, &bytes);
     for (size_t i = 0; i < r->count; i++) {
         const struct net_range *range = &r->items[i];
         if (range->family == family &&

@@ -19,7 +19,7 @@ struct net_ranges {
 /* "10.0.0.0/8", "2001:db8::/32", "192.0.2.7", "::1", or "unix" for every peer on a unix socket.
  * 0 or ERR_INVALID, also when bits behind the prefix are set: that is a slip of the pen. */
 MUST_CHECK int net_range_parse(struct slice text, struct net_range *out);
-/* An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) lies where its IPv4 address does. */
+/* An IPv4-mapped IPv6 address lies where its IPv4 address does. */
 int net_ranges_contain(const struct net_ranges *r, const struct net_address *a);
 /* The network that `prefix` bits of the address name, with an IPv4-mapped address as IPv4;
  * AF_UNSPEC when it is no IP address. prefix is cut to the length of the address. */

@@ -29,8 +29,9 @@ static void test_good(void **state) {
     good("[::]:8080", "::", 8080, 0);
     good("[::1]:80", "::1", 80, 1);
     good("[2001:db8::1]:443", "2001:db8::1", 443, 0);
-    good("[::ffff:127.0.0.1]:443", "::ffff:127.0.0.1", 443, 1);
-    good("[::ffff:1.2.3.4]:5", "::ffff:1.2.3.4", 5, 0);
+    good("[::ffff:127.0.0.1]:443", "127.0.0.1", 443, 1);
+    good("[::ffff:1.2.3.4]:5", "1.2.3.4", 5, 0);
+    good("[::1.2.3.4]:5", "::1.2.3.4", 5, 0); /* "compatible", not mapped */
     good("unix:/run/x.sock", "unix", 0, 1);
     good("unix:relative", "unix", 0, 1);
 }

@@ -240,6 +240,57 @@ static void address_behind_a_proxy(void **state) {
     front_stop(f);
 }
 
+/* A door more, to which every IPv4 client comes from ::ffff:a.b.c.d. */
+static void open_dual_stack(struct front *f) {
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&f->address.sa;
+    int off = 0;
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)), 0);
+    assert_int_equal(net_address_parse(SLICE("[::ffff:127.0.0.1]:0"), &f->address), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)in6, f->address.len), 0);
+    assert_int_equal(listen(fd, 64), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)in6, &f->address.len), 0);
+    uint16_t port = ntohs(in6->sin6_port);
+    assert_int_equal(net_address_parse_ip(SLICE("127.0.0.1"), port, &f->address), 0);
+    assert_int_equal(server_listen(f->server, fd, NULL), 0);
+}
+
+/* One client, by whichever door it comes. */
+static void ipv4_on_a_dual_stack(void **state) {
+    (void)state;
+    struct server_options o = quick();
+    o.connections_per_address = 2;
+    struct front *f = front_start(&o, "127.0.0.1:0");
+    f->hold = 1;
+    struct client *c[3];
+    for (int i = 0; i < 3; i++) {
+        c[i] = client_connect(f);
+        turn_until(f, front_connections(f) == (size_t)i + 1);
+        if (i == 0) {
+            open_dual_stack(f);
+        }
+    }
+    turn_until(f, client_count(c[2], "HTTP/1.1 503 ") == 1);
+    client_send(f, c[1], GET);
+    expect_client(f, 0, "127.0.0.1", net_address_port(&f->address));
+    for (int i = 0; i < 3; i++) {
+        client_close(c[i]);
+    }
+    front_stop(f);
+    o.trust = (struct server_trust){.addresses = trusted, .hops = 2};
+    f = front_start(&o, "127.0.0.1:0");
+    f->hold = 1;
+    open_dual_stack(f);
+    c[0] = client_connect(f);
+    client_send(f, c[0],
+                "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.66, "
+                "::ffff:203.0.113.5, [::ffff:127.0.0.1]:2\r\n\r\n");
+    expect_client(f, 0, "203.0.113.5", net_address_port(&f->address));
+    client_close(c[0]);
+    front_stop(f);
+}
+
 /* A /64 is one client; a unix socket is none. */
 static void networks_and_none(void **state) {
     (void)state;
@@ -279,6 +330,7 @@ int main(void) {
         cmocka_unit_test(forwarded_on_the_wire),
         cmocka_unit_test(too_many_of_one_address),
         cmocka_unit_test(address_behind_a_proxy),
+        cmocka_unit_test(ipv4_on_a_dual_stack),
         cmocka_unit_test(networks_and_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
