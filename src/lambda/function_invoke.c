@@ -47,6 +47,19 @@ static void answer_ok(struct penstock_invocation *i, unsigned format,
     }
 }
 
+/* For Server-Timing: the wait for a process, and how long that has had the call. */
+static void note_phases(const struct route_call *rc) {
+    const struct penstock_invocation *i = rc->invocation;
+    if (i->request == NULL) {
+        return;
+    }
+    struct lambda_event *event = i->request->owner_data;
+    uint64_t now = loop_now_ns(i->lambda->loop);
+    uint64_t given = rc->call.given_ns ? rc->call.given_ns : now;
+    event->phases.queue_ns = given - event->invoked_ns;
+    event->phases.wait_ns = now - given;
+}
+
 /* ---- in parts ---- */
 
 /* The head of an answer, and what has come of its body. False: no more for now. */
@@ -55,6 +68,7 @@ static bool begin(struct route_call *rc, struct slice content_type, struct slice
     struct penstock_response response;
     const char *wrong = payload_read_streamed(content_type, bytes, &i->arena, &response);
     rc->stage = ROUTE_DROPPING;
+    note_phases(rc);
     if (wrong != NULL) {
         answer_bad(i, wrong);
         return true;
@@ -151,9 +165,7 @@ static void on_done(struct function_call *c, const struct function_result *r) {
     struct penstock_invocation *i = rc->invocation;
     i->works--;
     i->on_room = NULL;
-    if (i->request != NULL) {
-        ((struct lambda_event *)i->request->owner_data)->phases.wait_ns = r->duration_ns;
-    }
+    note_phases(rc);
     invocation_enter(i);
     if (!end_parts(rc, r)) {
         answer_result(rc, r);

@@ -101,6 +101,7 @@ def test_server_timing(penstock, dynoxide, tmp_path):
     assert "wait" not in timings(p.request("POST", "/music", "{"))  # refused before it left
     t = timings(p.request("GET", "/slow"))
     assert 20 <= t["wait"] <= t["total"] + 1
+    assert 0 < t["queue"] <= t["total"] + 1  # a process had to start
     for method, path in ("GET", "/music/A/S"), ("GET", "/none"), ("POST", "/slow"):
         r = p.request(method, path, headers={"Server-Timing": "x"})
         assert "server-timing" not in r.headers, path

@@ -180,6 +180,35 @@ static void concurrent(void **state) {
     assert_int_equal(counts.started, 1);
 }
 
+/* The wait for a process: one that starts, one that is busy, none in time. */
+static void timing_of_the_queue(void **state) {
+    (void)state;
+    struct function_options o = {.timeout_ms = 1500, .warm = 1};
+    add_function("GET /bare", NODE, BASE "bare", (struct function_options){0});
+    add_function("GET /streamed", NODE, BASE "streamed", (struct function_options){0});
+    add_function("GET /hang", NODE, BASE "hang", o);
+    bindings[1].stream = true;
+    for (size_t k = 0; k < 3; k++) {
+        handlers[k].server_timing = 1;
+    }
+    static const char *const asked[] = {
+        "GET /bare HTTP/1.1\r\n" H "\r\nGET /bare HTTP/1.1\r\n" H "\r\n",
+        "GET /streamed HTTP/1.1\r\n" H "\r\nGET /streamed HTTP/1.1\r\n" H "\r\n",
+        "GET /hang HTTP/1.1\r\n" H "\r\nGET /hang HTTP/1.1\r\n" H "\r\n"};
+    wait_until_running(functions[2]);
+    for (size_t k = 0; k < COUNT(asked); k++) {
+        struct client *c = talk(asked[k], 2, 0);
+        const char *second = strstr(strstr(c->got, "HTTP/1.1 ") + 1, "HTTP/1.1 ");
+        const char *timing = strstr(second, "\r\nServer-Timing: total;dur=");
+        assert_non_null(timing);
+        const char *queue = strstr(timing, ", queue;dur=");
+        const char *wait = strstr(timing, ", wait;dur=");
+        assert_non_null(queue);
+        assert_true(strtod(queue + 12, NULL) > 0);
+        assert_true(k == 2 || (wait != NULL && strtod(wait + 11, NULL) > 0));
+    }
+}
+
 static void queue_full(void **state) {
     (void)state;
     struct function_options o = {.queue_max = 1, .timeout_ms = 1500};
@@ -199,7 +228,8 @@ int main(void) {
     signal(SIGPIPE, SIG_IGN);
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(node), T(node_hangs), T(node_is_not_there), T(python), T(concurrent), T(queue_full),
+        T(node),       T(node_hangs),          T(node_is_not_there), T(python),
+        T(concurrent), T(timing_of_the_queue), T(queue_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

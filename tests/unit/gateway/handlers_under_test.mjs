@@ -12,3 +12,9 @@ export const split = async () => ({ statusCode: 200, headers: { "X-A": "a\r\nX-B
 export const hang = () => new Promise(() => setInterval(() => {}, 1000));
 // Nothing is left that could ever answer: Node itself ends.
 export const lost = () => new Promise(() => {});
+
+export const streamed = globalThis.awslambda.streamifyResponse(async (event, stream) => {
+  stream.write(event.rawPath);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  stream.end();
+});
