@@ -68,8 +68,8 @@ static void on_request(void *owner, struct server_request *r) {
                                               .body = regress_answer});
 }
 
-static void on_abandon(void *owner, struct server_request *r) {
-    (void)owner, (void)r;
+static void on_abandon(void *owner, struct server_request *r, const char *reason) {
+    (void)owner, (void)r, (void)reason;
 }
 
 static const struct server_events events = {.on_request = on_request, .on_abandon = on_abandon};

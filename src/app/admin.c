@@ -99,9 +99,10 @@ static void on_request(void *owner, struct server_request *r) {
     }
 }
 
-static void on_abandon(void *owner, struct server_request *r) {
+static void on_abandon(void *owner, struct server_request *r, const char *reason) {
     struct waiter *w = r->owner_data;
     (void)owner;
+    (void)reason;
     list_remove(&w->node);
 }
 

@@ -238,21 +238,36 @@ static uint64_t server_reason_number(const struct snapshot *s, size_t i) {
 }
 
 static size_t answer_reason_count(const struct snapshot *s) {
-    const struct gateway_counts *c = &s->gateway;
-    return c->reasons[GATEWAY_REASONS_MAX].count ? GATEWAY_REASONS_MAX + 1 : c->reason_count;
+    return gateway_reasons_length(&s->gateway.answers);
 }
 
 static const char *answer_reason_name(const struct snapshot *s, size_t i) {
-    return s->gateway.reasons[i].name;
+    return s->gateway.answers.items[i].name;
 }
 
 static uint64_t answer_reason_number(const struct snapshot *s, size_t i) {
-    return s->gateway.reasons[i].count;
+    return s->gateway.answers.items[i].count;
+}
+
+static size_t cut_off_reason_count(const struct snapshot *s) {
+    return gateway_reasons_length(&s->gateway.cut_off);
+}
+
+static const char *cut_off_reason_name(const struct snapshot *s, size_t i) {
+    return s->gateway.cut_off.items[i].name;
+}
+
+static uint64_t cut_off_reason_number(const struct snapshot *s, size_t i) {
+    return s->gateway.cut_off.items[i].count;
 }
 
 static const struct reasons answer_reasons = {
     "penstock_http_refusals_total", "Answers that say no, by the reason of their log line.",
     answer_reason_count, answer_reason_name, answer_reason_number};
+static const struct reasons cut_off_reasons = {
+    "penstock_http_cut_off_total",
+    "Requests whose connection we closed before their answer, by reason.", cut_off_reason_count,
+    cut_off_reason_name, cut_off_reason_number};
 static const struct reasons server_side_reasons = {
     "penstock_http_reasons_total",
     "Requests refused by the HTTP front end, and connections closed in error, by reason.",
@@ -357,6 +372,7 @@ void metrics_format(struct buffer *out, const struct metrics_process *process,
     print_process(&p);
     print_routes(&p);
     print_reasons(&p, &answer_reasons);
+    print_reasons(&p, &cut_off_reasons);
     print_reasons(&p, &server_side_reasons);
     print_rows(&p);
     print_loops(&p);

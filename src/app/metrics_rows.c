@@ -90,7 +90,7 @@ const struct metrics_row metrics_rows[] = {
     REFUSED("route_throttled", ACCESS_ROUTE_RATE),
     REFUSED("stage_throttled", ACCESS_STAGE_RATE),
     COUNTER("http_client_left_total", "Clients that left before their answer.", NULL,
-            gateway.abandoned),
+            gateway.client_left),
     COUNTER("http_preflights_total", "CORS preflights answered.", NULL, gateway.preflights),
     COUNTER("network_received_bytes_total", "Read from sockets of every kind.", NULL, bytes_in),
     COUNTER("network_sent_bytes_total", "Written to them.", NULL, bytes_out),

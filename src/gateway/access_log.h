@@ -15,12 +15,13 @@ struct access_entry {
     const struct server_request *request; /* NULL: the head could not be parsed */
     struct slice route_key;               /* empty: no route matched */
     struct slice trace_root;              /* empty: refused before it had one */
-    unsigned status;
+    unsigned status;                      /* 0: we closed the connection before an answer */
     size_t bytes;
     const char *reason;      /* NULL when all is well */
     const char *stage;       /* the rest is for templates (access_template.h) */
     struct slice api_key_id; /* empty: none */
     int integrated;          /* a handler was asked */
+    int abandoned;           /* it had no answer */
     uint64_t integration_ns;
 };
 

@@ -130,7 +130,7 @@ static int api_id(const struct access_entry *e, struct buffer *out) {
 }
 
 static int status(const struct access_entry *e, struct buffer *out) {
-    return put_number(out, e->status);
+    return e->status != 0 ? put_number(out, e->status) : missing(e, out);
 }
 
 static int response_length(const struct access_entry *e, struct buffer *out) {
@@ -150,7 +150,7 @@ static int integration_latency(const struct access_entry *e, struct buffer *out)
 }
 
 static int integration_status(const struct access_entry *e, struct buffer *out) {
-    return e->integrated ? put_number(out, e->status) : missing(e, out);
+    return e->integrated ? status(e, out) : missing(e, out);
 }
 
 /* The reason code: the log line's own word for why. */

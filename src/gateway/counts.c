@@ -42,40 +42,47 @@ static int is_reason(const struct gateway_reason *r, const char *reason, size_t 
     return strncmp(r->name, reason, len) == 0 && r->name[len] == '\0';
 }
 
-static void count_reason(struct gateway_counts *c, const char *reason, uint64_t number) {
+static void count_reason(struct gateway_reasons *r, const char *reason, uint64_t number) {
     size_t len = strnlen(reason, GATEWAY_REASON_TEXT_MAX - 1);
-    for (size_t i = 0; i < c->reason_count; i++) {
-        if (is_reason(&c->reasons[i], reason, len)) {
-            c->reasons[i].count += number;
+    struct gateway_reason *other = &r->items[GATEWAY_REASONS_MAX];
+    for (size_t i = 0; i < r->count; i++) {
+        if (is_reason(&r->items[i], reason, len)) {
+            r->items[i].count += number;
             return;
         }
     }
-    if (c->reason_count < GATEWAY_REASONS_MAX) {
-        struct gateway_reason *r = &c->reasons[c->reason_count++];
-        memcpy(r->name, reason, len);
-        r->count = number;
+    if (r->count < GATEWAY_REASONS_MAX) {
+        struct gateway_reason *added = &r->items[r->count++];
+        memcpy(added->name, reason, len);
+        added->count = number;
         return;
     }
-    c->reasons[GATEWAY_REASONS_MAX] = (struct gateway_reason){
-        .name = "other", .count = c->reasons[GATEWAY_REASONS_MAX].count + number};
+    *other = (struct gateway_reason){.name = "other", .count = other->count + number};
 }
 
-void gateway_count_reason(struct gateway_counts *c, const char *reason) {
-    count_reason(c, reason, 1);
+void gateway_count_reason(struct gateway_reasons *r, const char *reason) {
+    count_reason(r, reason, 1);
+}
+
+size_t gateway_reasons_length(const struct gateway_reasons *r) {
+    return r->items[GATEWAY_REASONS_MAX].count ? GATEWAY_REASONS_MAX + 1 : r->count;
+}
+
+static void move_reasons(struct gateway_reasons *to, const struct gateway_reasons *from) {
+    for (size_t i = 0; i < gateway_reasons_length(from); i++) {
+        count_reason(to, from->items[i].name, from->items[i].count);
+    }
 }
 
 void gateway_counts_move(struct gateway_counts *to, struct gateway_counts *from) {
     to->refused_early += from->refused_early;
-    to->abandoned += from->abandoned;
+    to->client_left += from->client_left;
     to->preflights += from->preflights;
     for (size_t i = 0; i < ACCESS_REFUSALS; i++) {
         to->refusals[i] += from->refusals[i];
     }
     buckets_merge(&to->total_ns, &from->total_ns);
-    for (size_t i = 0; i <= GATEWAY_REASONS_MAX; i++) {
-        if (from->reasons[i].count > 0) {
-            count_reason(to, from->reasons[i].name, from->reasons[i].count);
-        }
-    }
+    move_reasons(&to->answers, &from->answers);
+    move_reasons(&to->cut_off, &from->cut_off);
     memset(from, 0, sizeof *from);
 }

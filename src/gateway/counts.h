@@ -15,15 +15,19 @@ struct gateway_reason {
     uint64_t count;
 };
 
+struct gateway_reasons {
+    size_t count;
+    struct gateway_reason items[GATEWAY_REASONS_MAX + 1]; /* the last is "other" */
+};
+
 struct gateway_counts {
     uint64_t refused_early; /* 503 before a body was looked at */
-    uint64_t abandoned;     /* the client left before its answer */
+    uint64_t client_left;   /* before its answer */
     uint64_t preflights;    /* answered here */
     uint64_t refusals[ACCESS_REFUSALS];
-    struct buckets total_ns; /* by buckets_wait_ns: first byte to answer, to the turn */
-    size_t reason_count;
-    struct gateway_reason
-        reasons[GATEWAY_REASONS_MAX + 1]; /* of answers; the last is "other" */
+    struct buckets total_ns;        /* by buckets_wait_ns: first byte to answer, to the turn */
+    struct gateway_reasons answers; /* that say no */
+    struct gateway_reasons cut_off; /* requests whose connection we closed before that */
 };
 
 /* Answers by status, of one route. */
@@ -36,7 +40,9 @@ struct gateway_route_counts {
 size_t gateway_status_slot(unsigned status);
 const char *gateway_status_text(size_t slot);
 
-void gateway_count_reason(struct gateway_counts *c, const char *reason);
+void gateway_count_reason(struct gateway_reasons *r, const char *reason);
+/* Of items, with "other" where that has any. */
+size_t gateway_reasons_length(const struct gateway_reasons *r);
 /* Adds all of `from`, which is zero afterwards. */
 void gateway_counts_move(struct gateway_counts *to, struct gateway_counts *from);
 

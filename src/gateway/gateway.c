@@ -3,9 +3,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "gateway/access_log.h"
-#include "gateway/access_template.h"
 #include "gateway/request_headers.h"
+#include "gateway/request_log.h"
 #include "gateway/server_timing.h"
 #include "lambda/event_read.h"
 #include "server/parts.h"
@@ -14,6 +13,7 @@
 
 /* What a load balancer of AWS logs for a client that closed before its answer. */
 #define STATUS_CLIENT_LEFT 460
+#define STATUS_NONE        0 /* we closed the connection before the answer */
 /* A body announced as longer is not waited for when the request will be refused. */
 #define SHORT_BODY_BYTES 65536
 
@@ -25,7 +25,7 @@ struct gateway {
     struct lambda *lambda;
     struct gateway_options options;
     struct slice stage; /* "" = no prefix */
-    struct buffer line;
+    struct request_log log;
     struct gateway_counts counts;
     struct gateway_route_counts *route_counts;
     size_t route_count;
@@ -71,7 +71,7 @@ struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
     if (slice_eq(g->stage, SLICE("$default"))) {
         g->stage = SLICE_EMPTY;
     }
-    NEED_MEMORY(buffer_reserve(&g->line, ACCESS_LINE_MAX) == 0);
+    request_log_init(&g->log, options->access_log, options->access_template);
     g->route_count = gateway_routes_count(options->routes);
     NEED_MEMORY((g->route_counts = calloc(g->route_count + 1, sizeof(*g->route_counts))) !=
                 NULL);
@@ -79,7 +79,7 @@ struct gateway *gateway_new(struct loop *l, struct lambda *lambda,
 }
 
 void gateway_free(struct gateway *g) {
-    buffer_fini(&g->line);
+    request_log_fini(&g->log);
     free(g->route_counts);
     free(g);
 }
@@ -415,12 +415,12 @@ static void on_request(void *owner, struct server_request *r) {
 /* ---- the end of it ---- */
 
 static struct access_entry entry_of(const struct gateway *g, const struct server_request *r,
-                                    unsigned status, size_t bytes, const char *reason) {
+                                    const struct server_answered *a) {
     struct access_entry e = {.wall_ms = loop_wall_ms(g->loop),
                              .request = r,
-                             .status = status,
-                             .bytes = bytes,
-                             .reason = reason,
+                             .status = a->status,
+                             .bytes = a->body_bytes,
+                             .reason = a->reason,
                              .stage = g->options.stage ? g->options.stage->name : NULL};
     const struct lambda_event *event = r ? r->owner_data : NULL;
     uint64_t now = clock_monotonic_ns();
@@ -438,41 +438,15 @@ static struct access_entry entry_of(const struct gateway *g, const struct server
     return e;
 }
 
-/* Where the access line does not say why. What came no further than its head the server has
- * logged. */
-static int log_refusal(const struct server_request *r, unsigned status, const char *reason) {
-    const struct lambda_event *event = r ? r->owner_data : NULL;
-    if (event != NULL) {
-        char ip[NET_ADDRESS_TEXT_MAX];
-        net_address_format_ip(&r->peer, ip);
-        log_event(LOG_INFO, "request_refused", log_str("reason", reason),
-                  log_u64("status", status), log_str("request_id", r->request_id),
-                  log_slice("route_key", event->route_key), log_str("ip", ip));
-    }
-    return event != NULL;
-}
-
 /* 1 when a line has the reason. */
-static int log_access(struct gateway *g, const struct server_request *r, unsigned status,
-                      size_t bytes, const char *reason) {
-    const struct access_template *template = g->options.access_template;
-    int told = 0;
-    if (log_threshold > LOG_INFO) {
+static int log_end(struct gateway *g, const struct server_request *r,
+                   const struct server_answered *a, int abandoned) {
+    if (log_threshold > LOG_INFO || (!g->log.access && a->reason == NULL)) {
         return 0;
     }
-    if (reason != NULL && (!g->options.access_log || template)) {
-        told = log_refusal(r, status, reason);
-    }
-    if (!g->options.access_log || (r == NULL && !template)) {
-        return told; /* of what is no request the server knows more */
-    }
-    struct access_entry e = entry_of(g, r, status, bytes, reason);
-    int error = template ? access_template_format(template, &e, &g->line)
-                         : access_log_format(&e, &g->line);
-    if (error == 0) {
-        log_line(buffer_slice(&g->line));
-    }
-    return told || (error == 0 && !template);
+    struct access_entry e = entry_of(g, r, a);
+    e.abandoned = abandoned;
+    return request_log_write(&g->log, &e);
 }
 
 /* Where it counts: a request refused at its head has only the ticket to tell. */
@@ -487,25 +461,31 @@ static size_t counted_route(const struct gateway *g, const struct server_request
                : g->route_count;
 }
 
-static int on_answered(void *owner, const struct server_request *r, unsigned status,
-                       size_t body_bytes, const char *reason) {
+static int on_answered(void *owner, const struct server_request *r,
+                       const struct server_answered *a) {
     struct gateway *g = owner;
     g->in_flight -= r != NULL && r->owner_data != NULL;
-    g->route_counts[counted_route(g, r)].answers[gateway_status_slot(status)]++;
+    g->route_counts[counted_route(g, r)].answers[gateway_status_slot(a->status)]++;
     if (r != NULL) {
         buckets_add(&g->counts.total_ns, buckets_wait_ns, loop_now_ns(g->loop) - r->start_ns);
     }
-    if (reason != NULL) {
-        gateway_count_reason(&g->counts, reason);
+    if (a->reason != NULL) {
+        gateway_count_reason(&g->counts.answers, a->reason);
     }
-    return log_access(g, r, status, body_bytes, reason);
+    return log_end(g, r, a, 0);
 }
 
-static void on_abandon(void *owner, struct server_request *r) {
+static void on_abandon(void *owner, struct server_request *r, const char *reason) {
     struct gateway *g = owner;
-    g->counts.abandoned++;
+    struct server_answered none = {.status = STATUS_NONE, .reason = reason};
     g->in_flight -= r->owner_data != NULL;
-    (void)log_access(g, r, STATUS_CLIENT_LEFT, 0, "client_left");
+    if (reason != NULL) {
+        gateway_count_reason(&g->counts.cut_off, reason);
+    } else {
+        g->counts.client_left++;
+        none = (struct server_answered){.status = STATUS_CLIENT_LEFT, .reason = "client_left"};
+    }
+    (void)log_end(g, r, &none, 1);
     lambda_abandon(r);
 }
 

@@ -208,9 +208,10 @@ static void on_request(void *owner, struct server_request *r) {
     }
 }
 
-static void on_abandon(void *owner, struct server_request *r) {
+static void on_abandon(void *owner, struct server_request *r, const char *reason) {
     struct invoke_call *ic = r->owner_data;
     (void)owner;
+    (void)reason;
     if (ic) {
         ic->request = NULL;
         function_call_resume(&ic->call); /* nobody waits for what comes */

@@ -384,8 +384,9 @@ static void on_body(void *owner, struct server_request *r, struct slice part, in
     runtime_response_part(r, part, last);
 }
 
-static void on_abandon(void *owner, struct server_request *r) {
+static void on_abandon(void *owner, struct server_request *r, const char *reason) {
     (void)owner;
+    (void)reason;
     if (r->owner_data != NULL && r->http.method == HTTP_POST_) {
         runtime_response_abandon(r);
         return;

@@ -101,6 +101,7 @@ static void count_written(struct server_conn *c, size_t len) {
  * order of the answers can no longer be kept, and none follows. Not closed here, where the
  * owner is on the stack. */
 static void break_conn(struct server_conn *c, const char *reason) {
+    reason = c->stream.error != 0 ? "reset" : reason;
     c->broken = c->broken ? c->broken : reason;
     server_resume_later(c->server, c);
 }
@@ -238,16 +239,15 @@ static void *owner_of(const struct server_slot *slot) {
 
 /* --- answering --- */
 
-static void tell_owner(const struct server_slot *slot, unsigned status, size_t body_bytes,
-                       const char *reason) {
+static void tell_owner(const struct server_slot *slot, const struct server_answered *a) {
     const struct server *s = slot->request.conn->server;
-    int told = s->events->on_answered != NULL &&
-               s->events->on_answered(owner_of(slot), slot->has_head ? &slot->request : NULL,
-                                      status, body_bytes, reason);
-    if (reason != NULL && !told) {
+    int told =
+        s->events->on_answered != NULL &&
+        s->events->on_answered(owner_of(slot), slot->has_head ? &slot->request : NULL, a);
+    if (a->reason != NULL && !told) {
         conn_log_answer(slot->request.conn,
-                        slot->aborted ? "answer_aborted" : "request_refused", reason, status,
-                        slot->request.request_id);
+                        slot->aborted ? "answer_aborted" : "request_refused", a->reason,
+                        a->status, slot->request.request_id);
     }
 }
 
@@ -290,9 +290,11 @@ static void answer_with(struct server_slot *slot, const struct server_answer *an
     } else {
         keep_answer(slot, &head, &body, bound);
     }
-    size_t sent = head.head_only ? 0 : body.len;
     const char *reason = head.status == answer->status ? answer->reason : "bad_answer";
-    tell_owner(slot, head.status, sent, c->broken ? c->broken : reason);
+    tell_owner(slot, &(struct server_answered){.status = head.status,
+                                               .body_bytes = head.head_only ? 0 : body.len,
+                                               .body = body,
+                                               .reason = c->broken ? c->broken : reason});
     if (now && !c->broken) {
         remove_slot(c, slot);
         conn_pump(c);
@@ -437,7 +439,8 @@ static void finish_parts(struct server_slot *slot, const char *reason) {
     slot->starved = 0;
     slot->request.answered = 1;
     c->server->in_flight--;
-    tell_owner(slot, slot->status, slot->sent, reason);
+    tell_owner(slot, &(struct server_answered){
+                         .status = slot->status, .body_bytes = slot->sent, .reason = reason});
     conn_pump(c);
     settle(c);
 }

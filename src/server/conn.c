@@ -243,6 +243,7 @@ void conn_settle(struct server_conn *c) {
         return;
     }
     if (c->peer_done && c->input.len == 0 && c->intake) {
+        c->left = 1;
         conn_close(c, "incomplete_request");
         return;
     }
@@ -358,6 +359,7 @@ static void fail(struct server_conn *c, int error) {
     } else if (state == CONN_IDLE || state == CONN_LINGERING || state == CONN_OPENING) {
         conn_end(c, "client_closed");
     } else {
+        c->left = 1;
         conn_close(c, "reset");
     }
 }
@@ -477,7 +479,7 @@ void conn_accept(struct server_listener *from, int fd) {
     arm(c, s->draining ? QUEUE_LINGER : QUEUE_FIRST_BYTE);
 }
 
-void conn_abandon_requests(struct server_conn *c) {
+void conn_abandon_requests(struct server_conn *c, const char *reason) {
     struct server *s = c->server;
     struct list_node *node;
     c->intake = NULL;
@@ -486,13 +488,13 @@ void conn_abandon_requests(struct server_conn *c) {
         if (slot->owned) {
             slot->owned = 0;
             s->in_flight--;
-            s->events->on_abandon(slot->request.owner, &slot->request);
+            s->events->on_abandon(slot->request.owner, &slot->request, reason);
         }
         slot_free(slot);
     }
 }
 
-static void close_now(struct server_conn *c) {
+static void close_now(struct server_conn *c, const char *reason) {
     move(c, CONN_CLOSING);
     deadline_disarm(&c->read_deadline);
     deadline_disarm(&c->write_deadline);
@@ -503,13 +505,13 @@ static void close_now(struct server_conn *c) {
     buffer_fini(&c->input);
     conn_account(c);
     stream_close(&c->stream);
-    conn_abandon_requests(c);
+    conn_abandon_requests(c, c->left ? NULL : reason);
 }
 
 void conn_close(struct server_conn *c, const char *reason) {
     if (!conn_closing(c)) {
         note(c, reason);
-        close_now(c);
+        close_now(c, reason);
     }
 }
 
@@ -520,5 +522,5 @@ void conn_end(struct server_conn *c, const char *reason) {
     if (!c->told) {
         log_closed(c, LOG_DEBUG, reason);
     }
-    close_now(c);
+    close_now(c, reason);
 }

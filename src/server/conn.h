@@ -68,6 +68,7 @@ struct server_conn {
     unsigned cut : 1;          /* no answer after the last one: ends in the next turn */
     unsigned reset : 1;        /* ... and its end must not look like one */
     unsigned told : 1;         /* why it closes has been logged */
+    unsigned left : 1;         /* the client closed, in the middle of something */
 };
 
 /* conn.c */
@@ -86,8 +87,8 @@ void conn_end(struct server_conn *c, const char *reason);
 void conn_log_answer(const struct server_conn *c, const char *event, const char *reason,
                      unsigned status, const char *request_id);
 void conn_on_due(struct deadline_queue *q, struct deadline *d);
-/* Requests in hand have no answer any more. */
-void conn_abandon_requests(struct server_conn *c);
+/* Requests in hand have no answer any more: why, or NULL: the client left. */
+void conn_abandon_requests(struct server_conn *c, const char *reason);
 void conn_on_write_due(struct deadline_queue *q, struct deadline *d);
 
 /* A request has begun to arrive. */

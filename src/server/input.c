@@ -430,7 +430,7 @@ void conn_take(struct server_conn *c, char *bytes, size_t len) {
 /* What follows an answer that ended with the connection. True: that is closed. */
 static int end_cut(struct server_conn *c) {
     c->cut = 0;
-    conn_abandon_requests(c);
+    conn_abandon_requests(c, "after_last_answer");
     if (c->reset) {
         stream_reset(&c->stream);
         server_note_reason(c->server, "answer_aborted");
@@ -441,7 +441,9 @@ static int end_cut(struct server_conn *c) {
 
 void conn_resume(struct server_conn *c) {
     if (c->broken) {
-        conn_close(c, c->broken);
+        if (c->stream.error == 0) { /* else on_end is about to say how it ended */
+            conn_close(c, c->broken);
+        }
         return;
     }
     if (c->cut && end_cut(c)) {

@@ -2,9 +2,9 @@
  *
  * The owner gives a vtable. Per request: on_head (may refuse or set a body limit), then
  * on_request with the whole request; the owner answers with server_respond, now or in a later
- * turn, exactly once; or, when the client has left, gets on_abandon instead and must not answer
- * (its work goes on: a client that left does not undo its write). Pipelined requests of one
- * connection are given out up to `pipeline_depth` at a time and answered in order. */
+ * turn, exactly once; or, when the connection is gone, gets on_abandon instead and must not
+ * answer (its work goes on: a client that left does not undo its write). Pipelined requests of
+ * one connection are given out up to `pipeline_depth` at a time and answered in order. */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 

@@ -6,11 +6,12 @@ import os
 import socket
 import ssl
 import struct
+import sys
 import time
 
 import pytest
 
-from conftest import MUSIC, free_port, read_to_end, unique
+from conftest import MUSIC, ROOT, free_port, read_to_end, unique
 
 HEAD = """limits: {{header_timeout_ms: 1000, body_timeout_ms: 1000, first_byte_timeout_ms: 1000,
   idle_timeout_ms: 1000, proxy_header_timeout_ms: 1000, linger_ms: 200, body_bytes: 2000,
@@ -187,6 +188,75 @@ def test_drain(penstock, dynoxide):
         assert [e["reason"] for e in told] == ["draining"] and len(ended) == 1
         s.close()
     p.start()
+
+
+SLOW = """functions:
+  - name: slow
+    directory: {folder}
+    command: [{python}, {root}/src/lambda/runtimes/runtime.py, h.handler]
+    concurrency: 4
+    timeout_ms: 60000
+routes:
+  - route: GET /slow
+    function: slow
+  - route: GET /big
+    function: slow
+"""
+
+
+@pytest.mark.parametrize("access", ["true", "false"])
+def test_who_ended_it(penstock, dynoxide, tmp_path, access):
+    """460 is the client's; where it was us, there is no status, and the reason is ours."""
+    (tmp_path / "h.py").write_text("import time\ndef handler(event, context):\n"
+                                   "    if event['rawPath'] == '/slow':\n        time.sleep(50)\n"
+                                   "    return 'x' * 5500000\n")
+    p = penstock(dynoxide.url, config=SLOW.format(folder=tmp_path, python=sys.executable, root=ROOT),
+                 head=f"log: {{access: {access}}}\nlimits: {{write_timeout_ms: 500}}\n"
+                      "drain: {deadline_ms: 300}\n")
+
+    def ends(ip):
+        return [(e["status"], e["reason"]) for name in ("request", "request_abandoned")
+                for e in p.log_events(name) if e.get("ip") == ip and e.get("reason")]
+
+    def wait_end(ip):
+        end = time.monotonic() + 20
+        while not ends(ip):
+            assert time.monotonic() < end, p.log()[-3000:]
+            time.sleep(0.02)
+        return ends(ip)
+
+    def ask(ip, paths):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.bind((ip, 0))
+        s.connect(("127.0.0.1", p.port))
+        s.sendall(b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path for path in paths))
+        return s
+
+    def in_flight(count):
+        end = time.monotonic() + 20
+        while f"penstock_invocations_in_flight {count}\n" not in metrics():
+            assert time.monotonic() < end, p.log()[-3000:]
+            time.sleep(0.02)
+
+    def metrics():
+        return p.request("GET", "/metrics", port=p.admin).body.decode()
+
+    leaving = ask("127.0.1.1", [b"/slow"])
+    in_flight(1)
+    leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    leaving.close()
+    assert wait_end("127.0.1.1") == [(460, "client_left")]
+    deaf = ask("127.0.1.2", [b"/big", b"/slow"])
+    assert wait_end("127.0.1.2") == [(0, "write_timeout")]
+    deaf.close()
+    assert "penstock_http_client_left_total 1\n" in metrics()
+    assert 'penstock_http_cut_off_total{reason="write_timeout"} 1\n' in metrics()
+    late = ask("127.0.1.3", [b"/slow"])
+    in_flight(3)
+    assert p.stop() == 0
+    assert ends("127.0.1.3") == [(0, "shutdown")]
+    late.close()
 
 
 def test_the_id_of_a_refusal_is_in_its_line(penstock, dynoxide):

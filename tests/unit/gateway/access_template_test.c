@@ -100,6 +100,17 @@ static void refusals(void **state) {
            "pipeline_busy pipeline_busy");
 }
 
+/* We closed its connection: there is no status. */
+static void cut_off(void **state) {
+    (void)state;
+    set_up("curl/8");
+    entry.status = 0;
+    entry.bytes = 0;
+    entry.reason = "shutdown";
+    expect("$context.status $context.integrationStatus $context.integrationErrorMessage",
+           "- - shutdown");
+}
+
 /* The head could not be parsed. */
 static void without_a_request(void **state) {
     (void)state;
@@ -181,13 +192,10 @@ static void what_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(presets),
-        cmocka_unit_test(values),
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(without_a_request),
-        cmocka_unit_test(nothing_is_injected),
-        cmocka_unit_test(only_text),
-        cmocka_unit_test(long_lines_are_cut),
+        cmocka_unit_test(presets),           cmocka_unit_test(values),
+        cmocka_unit_test(refusals),          cmocka_unit_test(cut_off),
+        cmocka_unit_test(without_a_request), cmocka_unit_test(nothing_is_injected),
+        cmocka_unit_test(only_text),         cmocka_unit_test(long_lines_are_cut),
         cmocka_unit_test(what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

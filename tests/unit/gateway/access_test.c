@@ -223,7 +223,9 @@ static void at_the_head(void **state) {
     f->r.http.content_length = 2;
     f->r.http.expect_continue = 1;
     assert_int_equal(send_head(f), 403);
-    gateway_server_events.on_answered(gateway, &f->r, 403, 23, f->reason);
+    struct server_answered refused = {
+        .status = 403, .body_bytes = 23, .body = server_error_body(403), .reason = f->reason};
+    gateway_server_events.on_answered(gateway, &f->r, &refused);
     assert_int_equal(gateway_count_routes(gateway)[1].answers[gateway_status_slot(403)], 1);
     fake_request_free(f);
     expect("POST", "/key", GOOD, "{}", 200, "");

@@ -28,7 +28,7 @@ static void a_status_is_shown_as_it_is_or_by_its_class(void **state) {
 
 static void reasons_are_bounded(void **state) {
     (void)state;
-    static struct gateway_counts c;
+    static struct gateway_reasons c;
     char name[40];
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < GATEWAY_REASONS_MAX + 10; i++) {
@@ -36,18 +36,18 @@ static void reasons_are_bounded(void **state) {
             gateway_count_reason(&c, name);
         }
     }
-    assert_int_equal(c.reason_count, GATEWAY_REASONS_MAX);
-    assert_string_equal(c.reasons[0].name, "reason_0");
-    assert_int_equal(c.reasons[0].count, 2);
-    assert_int_equal(c.reasons[GATEWAY_REASONS_MAX - 1].count, 2);
-    assert_string_equal(c.reasons[GATEWAY_REASONS_MAX].name, "other");
-    assert_int_equal(c.reasons[GATEWAY_REASONS_MAX].count, 20);
+    assert_int_equal(c.count, GATEWAY_REASONS_MAX);
+    assert_string_equal(c.items[0].name, "reason_0");
+    assert_int_equal(c.items[0].count, 2);
+    assert_int_equal(c.items[GATEWAY_REASONS_MAX - 1].count, 2);
+    assert_string_equal(c.items[GATEWAY_REASONS_MAX].name, "other");
+    assert_int_equal(c.items[GATEWAY_REASONS_MAX].count, 20);
 }
 
 /* A handler's reason may be long; and one may be the beginning of another. */
 static void long_reasons_are_cut(void **state) {
     (void)state;
-    static struct gateway_counts c;
+    static struct gateway_reasons c;
     char longer[200];
     memset(longer, 'x', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
@@ -55,10 +55,10 @@ static void long_reasons_are_cut(void **state) {
     gateway_count_reason(&c, longer);
     gateway_count_reason(&c, "no_route");
     gateway_count_reason(&c, "no");
-    assert_int_equal(c.reason_count, 3);
-    assert_int_equal(strlen(c.reasons[0].name), GATEWAY_REASON_TEXT_MAX - 1);
-    assert_int_equal(c.reasons[0].count, 2);
-    assert_int_equal(c.reasons[1].count, 1);
+    assert_int_equal(c.count, 3);
+    assert_int_equal(strlen(c.items[0].name), GATEWAY_REASON_TEXT_MAX - 1);
+    assert_int_equal(c.items[0].count, 2);
+    assert_int_equal(c.items[1].count, 1);
 }
 
 int main(void) {

@@ -242,10 +242,11 @@ static void access_lines(void **state) {
     fake_request_free(f);
     fake_request_free(send_to("GET", "/none", NULL));
     /* Of what is no request the server has the line. */
-    assert_int_equal(gateway_server_events.on_answered(gateway, NULL, 400, 25, "obs_fold"), 0);
+    struct server_answered unparsed = {.status = 400, .body_bytes = 25, .reason = "obs_fold"};
+    assert_int_equal(gateway_server_events.on_answered(gateway, NULL, &unparsed), 0);
     struct fake_request *gone = send_to("PUT", "/wait", NULL);
     struct penstock_invocation *i = ((struct lambda_event *)gone->r.owner_data)->invocation;
-    gateway_server_events.on_abandon(gateway, &gone->r);
+    gateway_server_events.on_abandon(gateway, &gone->r, NULL);
     penstock_respond_message(i, 200, "dropped", NULL);
     assert_int_equal(gone->answers, 0);
     fake_request_free(gone);
@@ -275,7 +276,50 @@ static void access_lines(void **state) {
     assert_null(strstr(lines, "obs_fold"));
     struct gateway_counts counts;
     gateway_count(gateway, &counts);
-    assert_int_equal(counts.abandoned, 1);
+    assert_int_equal(counts.client_left, 1);
+}
+
+/* 460 is a client's; what we cut off has the reason for it, and counts apart. */
+static void cut_off(void **state) {
+    (void)state;
+    open_stage("$default");
+    static const char *const reasons[] = {"shutdown", "write_timeout", NULL};
+    for (int access = 1; access >= 0; access--) {
+        gateway_free(gateway);
+        gateway = gateway_new(
+            &loop, lambda,
+            &(struct gateway_options){.routes = routes, .stage = &stage, .access_log = access});
+        capture_start();
+        for (size_t k = 0; k < COUNT(reasons); k++) {
+            struct fake_request *f = send_to("PUT", "/wait", NULL);
+            struct penstock_invocation *i =
+                ((struct lambda_event *)f->r.owner_data)->invocation;
+            gateway_server_events.on_abandon(gateway, &f->r, reasons[k]);
+            penstock_respond_message(i, 200, "dropped", NULL);
+            fake_request_free(f);
+        }
+        capture_stop();
+        static const char *const parts[2][3] = {
+            {"\"event\":\"request_abandoned\",\"reason\":\"shutdown\",\"status\":0,",
+             "\"event\":\"request_abandoned\",\"reason\":\"write_timeout\",\"status\":0,",
+             "\"event\":\"request_abandoned\",\"reason\":\"client_left\",\"status\":460,"},
+            {"\"reason\":\"shutdown\"}\n", "\"reason\":\"write_timeout\"}\n",
+             "\"status\":460,"}};
+        for (size_t k = 0; k < COUNT(parts[access]); k++) {
+            if (strstr(lines, parts[access][k]) == NULL) {
+                fail_msg("%s is not in\n%s", parts[access][k], lines);
+            }
+        }
+        assert_int_equal(strstr(lines, "\"status\":0,") != NULL, 1);
+        struct gateway_counts counts;
+        gateway_count(gateway, &counts);
+        assert_int_equal(counts.client_left, 1);
+        assert_int_equal(counts.answers.count, 0);
+        assert_int_equal(counts.cut_off.count, 2);
+        assert_string_equal(counts.cut_off.items[0].name, "shutdown");
+        assert_int_equal(counts.cut_off.items[1].count, 1);
+        assert_int_equal(gateway_in_flight(gateway), 0);
+    }
 }
 
 static void long_fields_are_cut(void **state) {
@@ -314,8 +358,15 @@ int main(void) {
     log_threshold = LOG_OFF;
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(default_stage), T(named_stage),  T(method_not_allowed),  T(too_many_query_parameters),
-        T(early_refusal), T(access_lines), T(long_fields_are_cut), T(the_log_can_be_off),
+        T(default_stage),
+        T(named_stage),
+        T(method_not_allowed),
+        T(too_many_query_parameters),
+        T(early_refusal),
+        T(access_lines),
+        T(cut_off),
+        T(long_fields_are_cut),
+        T(the_log_can_be_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,7 +152,7 @@ static void client_leaves(void **state) {
     }
     struct gateway_counts counts;
     gateway_count(gateway, &counts);
-    assert_int_equal(counts.abandoned, 1);
+    assert_int_equal(counts.client_left, 1);
     assert_int_equal(lambda_in_flight(lambda), 1);
     fake_settle(OUTCOME_OK);
     assert_int_equal(lambda_in_flight(lambda), 0);

@@ -85,8 +85,11 @@ void server_respond(struct server_request *r, const struct server_answer *answer
     }
     snprintf(f->reason, sizeof(f->reason), "%s", answer->reason ? answer->reason : "");
     if (f->events && f->events->on_answered) {
-        (void)f->events->on_answered(f->owner, r, answer->status, answer->body.len,
-                                     answer->reason);
+        (void)f->events->on_answered(f->owner, r,
+                                     &(struct server_answered){.status = answer->status,
+                                                               .body_bytes = answer->body.len,
+                                                               .body = answer->body,
+                                                               .reason = answer->reason});
     }
     arena_reset(&r->arena);
     memset(&r->http, 0xdd, sizeof(r->http));

@@ -30,6 +30,7 @@ struct front {
     size_t held_count;
     size_t requests;
     size_t abandoned;
+    char cut_off[64]; /* why; empty: the client left */
     size_t answers;
     size_t answers_without_request;
     unsigned last_status;
@@ -109,12 +110,13 @@ static inline void front_on_request(void *owner, struct server_request *r) {
     f->held[f->held_count++] = r;
 }
 
-static inline void front_on_abandon(void *owner, struct server_request *r) {
+static inline void front_on_abandon(void *owner, struct server_request *r, const char *reason) {
     struct front *f = owner;
     for (size_t i = 0; i < f->held_count; i++) {
         if (f->held[i] == r) {
             f->held[i] = NULL;
             f->abandoned++;
+            snprintf(f->cut_off, sizeof(f->cut_off), "%s", reason ? reason : "");
             return;
         }
     }
@@ -122,13 +124,12 @@ static inline void front_on_abandon(void *owner, struct server_request *r) {
 }
 
 static inline int front_on_answered(void *owner, const struct server_request *r,
-                                    unsigned status, size_t body_bytes, const char *reason) {
+                                    const struct server_answered *a) {
     struct front *f = owner;
-    (void)body_bytes;
     f->answers++;
     f->answers_without_request += r == NULL;
-    f->last_status = status;
-    snprintf(f->last_reason, sizeof(f->last_reason), "%s", reason ? reason : "");
+    f->last_status = a->status;
+    snprintf(f->last_reason, sizeof(f->last_reason), "%s", a->reason ? a->reason : "");
     return 0;
 }
 

@@ -53,9 +53,10 @@ static void on_room(void *owner, struct server_request *r) {
     rooms++;
 }
 
-static void on_abandon(void *owner, struct server_request *r) {
+static void on_abandon(void *owner, struct server_request *r, const char *reason) {
     struct front *f = owner;
     abandons++;
+    snprintf(f->cut_off, sizeof(f->cut_off), "%s", reason ? reason : "");
     taking = r == taking ? NULL : taking;
     for (size_t i = 0; i < f->held_count; i++) {
         f->held[i] = f->held[i] == r ? NULL : f->held[i];
@@ -345,6 +346,7 @@ static void an_abort_is_no_end(void **state) {
     assert_int_equal(client_count(c, "5\r\nhello\r\n"), 1); /* what was made is delivered */
     assert_int_equal(client_count(c, LAST), 0);
     assert_int_equal(abandons, 1); /* the one behind it */
+    assert_string_equal(f->cut_off, "after_last_answer");
     client_close(c);
 
     c = client_connect(f); /* where a close would be the end: a reset */
@@ -383,6 +385,7 @@ static void the_client_leaves(void **state) {
     }
     assert_null(f->held[0]);
     assert_int_equal(abandons, 1);
+    assert_string_equal(f->cut_off, "");
     stop(f);
 }
 
@@ -499,6 +502,7 @@ static void cut_short_or_malformed(void **state) {
             shutdown(c->fd, SHUT_WR);
         }
         turn_until(f, abandons == 1);
+        assert_int_equal(f->cut_off[0] == '\0', i == 0); /* it left; we cut it off */
         turn_until(f, client_ended(c));
         assert_int_equal(c->in.len, 0);
         assert_int_equal(lasts, 0);

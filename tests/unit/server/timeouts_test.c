@@ -1,6 +1,9 @@
 /* Time-outs, clients that leave, slow readers, drain and close. */
 #include "front.h"
 
+#include "base/error.h"
+#include "net/stream_impl.h"
+
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 #define OK  "HTTP/1.1 200 OK\r\n"
 #define BYE "Connection: close\r\n"
@@ -235,6 +238,29 @@ static void sent_is_not_late(void **state) {
     front_stop(f);
 }
 
+/* It is we who cut off what waits behind the answer that is not read. */
+static void slow_reader_with_a_request(void **state) {
+    (void)state;
+    struct server_options o = quick();
+    o.write_timeout_ms = 200;
+    struct front *f = start_with(o);
+    size_t len = 8000000;
+    char *page = calloc(1, len);
+    f->answer_body = slice_of(page, len);
+    f->hold = 1;
+    struct client *c = client_connect(f);
+    client_send(f, c, GET GET);
+    turn_until(f, f->held_count == 2);
+    struct server_request *first = f->held[0];
+    f->held[0] = NULL;
+    front_answer(f, first);
+    turn_until(f, f->abandoned == 1);
+    assert_string_equal(f->cut_off, "write_timeout");
+    client_close(c);
+    front_stop(f);
+    free(page);
+}
+
 /* A reader that takes a little now and then is not given up; all of it arrives. */
 static void slow_but_alive_reader(void **state) {
     (void)state;
@@ -331,8 +357,31 @@ static void reset_abandons_once(void **state) {
     client_reset(c);
     turn_until(f, front_connections(f) == 0);
     assert_int_equal(f->abandoned, 2);
+    assert_string_equal(f->cut_off, "");
     assert_int_equal(f->answers, 1);
     assert_int_equal(f->server->bytes, 0);
+    front_stop(f);
+}
+
+/* An answer between the write that failed and the word of it. */
+static void answered_after_the_stream_failed(void **state) {
+    (void)state;
+    struct front *f = start_with(quick());
+    f->hold = 1;
+    struct client *c = client_connect(f);
+    client_send(f, c, GET GET);
+    turn_until(f, f->held_count == 2);
+    struct server_request *first = f->held[0];
+    f->held[0] = NULL;
+    stream_fail_later(&first->conn->stream, ERR_CLOSED);
+    front_answer(f, first);
+    assert_string_equal(f->last_reason, "reset");
+    turn_until(f, front_connections(f) == 0);
+    assert_int_equal(f->abandoned, 1);
+    assert_string_equal(f->cut_off, "");
+    assert_int_equal(front_reason(f, "reset"), 1);
+    assert_int_equal(front_reason(f, "no_memory"), 0);
+    client_close(c);
     front_stop(f);
 }
 
@@ -432,6 +481,7 @@ static void close_abandons(void **state) {
     turn_until(f, f->held_count == 2 && front_in_state(f, CONN_READING) == 1);
     server_close(f->server, front_on_closed, f);
     assert_int_equal(f->abandoned, 2);
+    assert_string_equal(f->cut_off, "shutdown");
     assert_int_equal(f->closed, 0);
     turn_until(f, f->closed);
     server_free(f->server);
@@ -457,8 +507,9 @@ static unsigned close_at_head(void *owner, const struct http_request *head,
     return 0;
 }
 
-static void count_abandoned(void *owner, struct server_request *r) {
+static void count_abandoned(void *owner, struct server_request *r, const char *reason) {
     (void)r;
+    (void)reason;
     ((struct front *)owner)->abandoned++;
 }
 
@@ -560,10 +611,12 @@ int main(void) {
         cmocka_unit_test(stray_blank_lines_do_not_add_up),
         cmocka_unit_test(slow_reader),
         cmocka_unit_test(sent_is_not_late),
+        cmocka_unit_test(slow_reader_with_a_request),
         cmocka_unit_test(slow_but_alive_reader),
         cmocka_unit_test(lingers_after_a_refusal),
         cmocka_unit_test(reset_in_a_body),
         cmocka_unit_test(reset_abandons_once),
+        cmocka_unit_test(answered_after_the_stream_failed),
         cmocka_unit_test(reset_while_an_answer_is_queued),
         cmocka_unit_test(drain_finishes_what_has_begun),
         cmocka_unit_test(drain_of_nothing),
