@@ -120,12 +120,11 @@ struct server_answer access_answer(enum access_refusal refusal, uint32_t retry_a
     (void)snprintf(room->seconds, sizeof room->seconds, "%u",
                    retry_after_s ? retry_after_s : 1u);
     room->fields[1] = (struct http_header){SLICE("Retry-After"), slice_cstr(room->seconds)};
-    return (struct server_answer){.status = status,
-                                  .content_type = SLICE("application/json"),
-                                  .headers = room->fields,
-                                  .header_count = status == 429 ? 2 : 1,
-                                  .body = refusal == ACCESS_PLAN_QUOTA
-                                              ? SLICE("{\"message\":\"Limit Exceeded\"}")
-                                              : server_error_body(status),
-                                  .reason = refusals[refusal].reason};
+    return (struct server_answer){
+        .status = status,
+        .content_type = SLICE("application/json"),
+        .headers = room->fields,
+        .header_count = status == 429 ? 2 : 1,
+        .body = refusal == ACCESS_PLAN_QUOTA ? ACCESS_QUOTA_BODY : server_error_body(status),
+        .reason = refusals[refusal].reason};
 }

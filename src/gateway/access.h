@@ -55,6 +55,8 @@ struct access_verdict access_decide(const struct gateway_access *a, struct meter
                                     size_t route, const struct http_headers *headers,
                                     uint64_t now_ns, uint64_t epoch_s);
 
+#define ACCESS_QUOTA_BODY SLICE("{\"message\":\"Limit Exceeded\"}")
+
 /* What an answer points to. */
 struct access_room {
     struct http_header fields[2];

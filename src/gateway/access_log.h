@@ -17,8 +17,9 @@ struct access_entry {
     struct slice trace_root;              /* empty: refused before it had one */
     unsigned status;                      /* 0: we closed the connection before an answer */
     size_t bytes;
-    const char *reason;      /* NULL when all is well */
-    const char *stage;       /* the rest is for templates (access_template.h) */
+    struct slice body;  /* of the answer, where we know it: for templates, our own words only */
+    const char *reason; /* NULL when all is well */
+    const char *stage;  /* the rest is for templates (access_template.h) */
     struct slice api_key_id; /* empty: none */
     int integrated;          /* a handler was asked */
     int abandoned;           /* it had no answer */

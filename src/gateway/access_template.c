@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/distance.h"
 #include "base/error.h"
+#include "gateway/access.h"
 #include "http/url.h"
 #include "lambda/text.h"
 
@@ -158,39 +159,59 @@ static int integration_error(const struct access_entry *e, struct buffer *out) {
     return put_text(out, slice_cstr(e->integrated && e->reason ? e->reason : ""), 64);
 }
 
-static struct slice message_of(const struct access_entry *e) {
-    struct slice rest;
-    struct slice body = e->reason ? server_error_body(e->status) : SLICE_EMPTY;
-    body = slice_from(body, body.len < 12 ? body.len : 12); /* {"message":" */
-    return slice_split(body, '"', &rest);
+/* Whether it is we who said no: by ourselves, or in the place of a handler that failed. What a
+ * handler itself says is no error of the gateway, and may be nobody's business. */
+static int is_gateway_response(const struct access_entry *e) {
+    if (e->reason == NULL ||
+        (e->integrated && e->status < 500 && e->status != 413 && e->status != 429)) {
+        return 0;
+    }
+    return slice_eq(e->body, server_error_body(e->status)) ||
+           slice_eq(e->body, ACCESS_QUOTA_BODY);
 }
 
 static int error_message(const struct access_entry *e, struct buffer *out) {
-    return put_text(out, message_of(e), 128);
+    struct slice rest;
+    struct slice words = slice_from(e->body, e->body.len < 12 ? e->body.len : 12);
+    if (!is_gateway_response(e)) {
+        return missing(e, out);
+    }
+    return put_text(out, slice_split(words, '"', &rest), 128); /* behind {"message":" */
 }
 
 /* AWS: "the quoted value of $context.error.message". */
 static int error_message_string(const struct access_entry *e, struct buffer *out) {
+    if (!is_gateway_response(e)) {
+        return missing(e, out);
+    }
     int error = buffer_append(out, "\"", 1);
     error = error ? error : error_message(e, out);
     return error ? error : buffer_append(out, "\"", 1);
 }
 
-/* Where AWS has a word for it (facts: aws 1.4); else the reason code. */
-static int error_response_type(const struct access_entry *e, struct buffer *out) {
-    static const struct {
-        unsigned status;
-        const char *type;
-    } types[] = {{401, "UNAUTHORIZED"},           {403, "ACCESS_DENIED"},
-                 {404, "RESOURCE_NOT_FOUND"},     {413, "REQUEST_TOO_LARGE"},
-                 {415, "UNSUPPORTED_MEDIA_TYPE"}, {429, "THROTTLED"},
-                 {504, "INTEGRATION_TIMEOUT"}};
-    for (size_t i = 0; e->reason && i < sizeof types / sizeof types[0]; i++) {
-        if (types[i].status == e->status) {
-            return put_text(out, slice_cstr(types[i].type), 64);
-        }
+/* API Gateway's names (developer guide, "Gateway response types"; facts: aws 1.4). */
+static const char *gateway_response_type(const struct access_entry *e) {
+    switch (e->status) {
+    case 403:
+        return "INVALID_API_KEY";
+    case 404:
+        return "RESOURCE_NOT_FOUND";
+    case 413:
+        return "REQUEST_TOO_LARGE";
+    case 429:
+        return slice_eq(e->body, ACCESS_QUOTA_BODY) ? "QUOTA_EXCEEDED" : "THROTTLED";
+    case 504:
+        return "INTEGRATION_TIMEOUT";
+    default:
+        return e->status < 500 ? "DEFAULT_4XX"
+               : e->integrated ? "INTEGRATION_FAILURE"
+                               : "DEFAULT_5XX";
     }
-    return put_text(out, slice_cstr(e->reason ? e->reason : ""), 64);
+}
+
+static int error_response_type(const struct access_entry *e, struct buffer *out) {
+    return is_gateway_response(e) ? put_text(out, slice_cstr(gateway_response_type(e)), 64)
+                                  : missing(e, out);
 }
 
 static const struct variable {

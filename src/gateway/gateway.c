@@ -420,6 +420,7 @@ static struct access_entry entry_of(const struct gateway *g, const struct server
                              .request = r,
                              .status = a->status,
                              .bytes = a->body_bytes,
+                             .body = a->body,
                              .reason = a->reason,
                              .stage = g->options.stage ? g->options.stage->name : NULL};
     const struct lambda_event *event = r ? r->owner_data : NULL;

@@ -4,6 +4,7 @@ import http.client
 import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import socketserver
@@ -241,6 +242,28 @@ def test_quota_is_kept(serve, tmp_path):
     assert refused(p, "usage_plan_quota") >= 6
     lines = [e for e in p.log_events("request") if e.get("reason") == "usage_plan_quota"]
     assert {e["api_key"] for e in lines} == {"alice"}  # its name
+
+
+def test_error_variables(serve):
+    """What API Gateway calls its refusals; what a handler says itself is none."""
+    p = serve(plain(unique("Error"), "quota: {limit: 2, period: DAY}"), workers=1,
+              head="log: {access_format: '#$context.error.responseType|$context.error.message|"
+                   "$context.error.messageString'}\n")
+    asked = [(lambda: post(p, ALICE), 201, "-|-|-"),
+             (lambda: post(p, "wrong-0123456789-0123456789"), 403,
+              'INVALID_API_KEY|Forbidden|"Forbidden"'),
+             (lambda: p.request("POST", "/music", "[", {"x-api-key": ALICE}), 400, "-|-|-"),
+             (lambda: post(p, ALICE), 429, 'QUOTA_EXCEEDED|Limit Exceeded|"Limit Exceeded"'),
+             (lambda: p.request("GET", "/music/a/none"), 404, "-|-|-"),
+             (lambda: p.request("GET", "/none"), 404, 'RESOURCE_NOT_FOUND|Not Found|"Not Found"'),
+             (lambda: [p.request("GET", "/slow/a/none") for _ in range(5)][-1], 429,
+              'THROTTLED|Too Many Requests|"Too Many Requests"')]
+    for ask, status, line in asked:
+        assert ask().status == status, line
+    end = time.monotonic() + 10
+    while len(lines := re.findall("^#(.*)$", p.log(), re.M)) < len(asked) + 4:
+        assert time.monotonic() < end, lines
+    assert lines[:6] + lines[-1:] == [line for _, _, line in asked]
 
 
 def test_reload_keeps_what_was_used(serve, tmp_path):

@@ -179,7 +179,11 @@ MARKS = ["authorization-secret", "cookie-secret", "api-key-secret", "custom-head
          "proxy-secret", "body-secret", "query-secret", *SECRETS.values()]
 
 
-@pytest.mark.parametrize("head", ["log: {level: debug}\n", CLF.replace("{", "{level: debug, ", 1)])
+ERRORS = "log: {level: debug, access_format: '$context.error.message $context.error.messageString'}\n"
+
+
+@pytest.mark.parametrize("head", ["log: {level: debug}\n", CLF.replace("{", "{level: debug, ", 1),
+                                  ERRORS])
 def test_no_secret_and_no_body_in_any_log(penstock, dynoxide, tmp_path, head):
     """Every way to be served, refused and to fail, at the level that tells most."""
     (tmp_path / "h.py").write_text("def handler(event, context):\n"

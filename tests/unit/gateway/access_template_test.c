@@ -1,6 +1,8 @@
 /* $context templates: what they say, what a client cannot make them say, what is refused. */
 #include "gateway/access_template.h"
 
+#include "gateway/access.h"
+
 #include "support/unit.h"
 
 static struct server_request request;
@@ -84,20 +86,58 @@ static void values(void **state) {
            "-|-|-");
 }
 
+static void expect_error(unsigned status, const char *reason, struct slice body, int integrated,
+                         const char *line) {
+    entry.status = status;
+    entry.reason = reason;
+    entry.body = body;
+    entry.integrated = integrated;
+    expect("$context.error.message|$context.error.messageString|$context.error.responseType",
+           line);
+}
+
 static void refusals(void **state) {
     (void)state;
     set_up("curl/8");
-    entry.integrated = 0;
-    entry.status = 429;
-    entry.reason = "route_throttled";
-    expect("$context.error.message|$context.error.messageString|$context.error.responseType",
-           "Too Many Requests|\"Too Many Requests\"|THROTTLED");
+    expect_error(429, "route_throttled", server_error_body(429), 0,
+                 "Too Many Requests|\"Too Many Requests\"|THROTTLED");
     expect("$context.integrationErrorMessage $context.integration.latency", "- -");
-    entry.integrated = 1;
-    entry.status = 503;
-    entry.reason = "pipeline_busy";
-    expect("$context.integrationErrorMessage $context.error.responseType",
-           "pipeline_busy pipeline_busy");
+    expect_error(403, "api_key_unknown", server_error_body(403), 0,
+                 "Forbidden|\"Forbidden\"|INVALID_API_KEY");
+    expect_error(404, "no_route", server_error_body(404), 0,
+                 "Not Found|\"Not Found\"|RESOURCE_NOT_FOUND");
+    expect_error(413, "body_too_large", server_error_body(413), 0,
+                 "Request Too Long|\"Request Too Long\"|REQUEST_TOO_LARGE");
+    expect_error(400, "bad_path", server_error_body(400), 0,
+                 "Bad Request|\"Bad Request\"|DEFAULT_4XX");
+    expect_error(503, "busy", server_error_body(503), 0,
+                 "Service Unavailable|\"Service Unavailable\"|DEFAULT_5XX");
+    struct access_room room;
+    struct server_answer quota = access_answer(ACCESS_PLAN_QUOTA, 60, &room);
+    expect_error(quota.status, quota.reason, quota.body, 0,
+                 "Limit Exceeded|\"Limit Exceeded\"|QUOTA_EXCEEDED");
+}
+
+/* A handler was asked. Where it failed we answer; what it says itself is its own. */
+static void integrations(void **state) {
+    (void)state;
+    set_up("curl/8");
+    expect_error(
+        504, "function_timeout", SLICE("{\"message\":\"Endpoint request timed out\"}"), 1,
+        "Endpoint request timed out|\"Endpoint request timed out\"|INTEGRATION_TIMEOUT");
+    expect_error(502, "function_exited", SLICE("{\"message\":\"Internal server error\"}"), 1,
+                 "Internal server error|\"Internal server error\"|INTEGRATION_FAILURE");
+    expect_error(429, "function_throttled", SLICE("{\"message\":\"Too Many Requests\"}"), 1,
+                 "Too Many Requests|\"Too Many Requests\"|THROTTLED");
+    expect_error(503, "pipeline_busy", server_error_body(503), 1,
+                 "Service Unavailable|\"Service Unavailable\"|INTEGRATION_FAILURE");
+    expect("$context.integrationErrorMessage", "pipeline_busy");
+    expect_error(404, "no_such_item", server_error_body(404), 1, "-|-|-");
+    expect_error(400, "invalid_request", SLICE("{\"message\":\"secret: not a number\"}"), 1,
+                 "-|-|-");
+    expect_error(503, "maintenance", SLICE("{\"message\":\"Back at noon\"}"), 1, "-|-|-");
+    expect_error(201, NULL, SLICE("{}"), 1, "-|-|-");
+    expect_error(502, "function_exited", SLICE_EMPTY, 1, "-|-|-"); /* it had begun */
 }
 
 /* We closed its connection: there is no status. */
@@ -114,7 +154,8 @@ static void cut_off(void **state) {
 /* The head could not be parsed. */
 static void without_a_request(void **state) {
     (void)state;
-    entry = (struct access_entry){.wall_ms = 0, .status = 400, .reason = "obs_fold"};
+    entry = (struct access_entry){
+        .wall_ms = 0, .status = 400, .body = server_error_body(400), .reason = "obs_fold"};
     expect("$context.requestId $context.identity.sourceIp $context.path $context.routeKey "
            "$context.protocol $context.httpMethod $context.identity.userAgent "
            "$context.domainName $context.xrayTraceId $context.stage $context.status",
@@ -192,10 +233,15 @@ static void what_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(presets),           cmocka_unit_test(values),
-        cmocka_unit_test(refusals),          cmocka_unit_test(cut_off),
-        cmocka_unit_test(without_a_request), cmocka_unit_test(nothing_is_injected),
-        cmocka_unit_test(only_text),         cmocka_unit_test(long_lines_are_cut),
+        cmocka_unit_test(presets),
+        cmocka_unit_test(values),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(integrations),
+        cmocka_unit_test(cut_off),
+        cmocka_unit_test(without_a_request),
+        cmocka_unit_test(nothing_is_injected),
+        cmocka_unit_test(only_text),
+        cmocka_unit_test(long_lines_are_cut),
         cmocka_unit_test(what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
