@@ -40,11 +40,10 @@ struct request_data {
     size_t route; /* its place in route_counts */
 };
 
-/* What on_head found, for on_request and on_answered: fits request->ticket. */
+/* What on_head decided, for on_request and the log: fits request->ticket. */
 struct head_ticket {
     const struct api_key *key;
     uint32_t retry_after_s;
-    uint16_t route;     /* its index; those beyond count as none */
     uint8_t refusal;    /* enum access_refusal */
     uint8_t generation; /* 0: nothing was decided */
 };
@@ -151,13 +150,23 @@ static int takes_preflight(const struct gateway *g, const struct http_request *h
     return cors_of(g) != NULL && cors_is_preflight(head);
 }
 
+/* Whose request this is going to be, and its place; NULL: nobody's, or it is not for a handler.
+ */
+static const struct lambda_handler *
+find_handler(const struct gateway *g, const struct http_request *head, size_t *route) {
+    struct url_target target;
+    if (url_split_target(head->target, &target) != 0 ||
+        !event_strip_stage(g->stage, &target.path) || takes_preflight(g, head)) {
+        return NULL;
+    }
+    return gateway_routes_find(g->options.routes, head->method, target.path, route);
+}
+
 /* Decides who may call; 0, or the status to refuse with now. */
 static unsigned decide_at_head(struct gateway *g, const struct http_request *head, size_t route,
                                struct server_head *out) {
     struct access_verdict v = decide(g, route, &head->headers);
-    struct head_ticket ticket = {v.key, v.retry_after_s,
-                                 (uint16_t)(route < UINT16_MAX ? route : UINT16_MAX),
-                                 (uint8_t)v.refusal, g->generation};
+    struct head_ticket ticket = {v.key, v.retry_after_s, (uint8_t)v.refusal, g->generation};
     memcpy(out->ticket, &ticket, sizeof ticket);
     if (v.refusal == ACCESS_NONE || (is_short(head) && !head->expect_continue)) {
         return 0;
@@ -175,16 +184,10 @@ static int ticket_of(const struct gateway *g, const struct server_request *r,
 
 static unsigned on_head(void *owner, const struct http_request *head, struct server_head *out) {
     struct gateway *g = owner;
-    struct url_target target;
     size_t route;
-    if (!head->has_body || url_split_target(head->target, &target) != 0 ||
-        !event_strip_stage(g->stage, &target.path) || takes_preflight(g, head)) {
-        return 0; /* on_request answers it */
-    }
-    const struct lambda_handler *h =
-        gateway_routes_find(g->options.routes, head->method, target.path, &route);
+    const struct lambda_handler *h = head->has_body ? find_handler(g, head, &route) : NULL;
     if (h == NULL) {
-        return 0;
+        return 0; /* on_request answers it */
     }
     unsigned refused = g->options.access ? decide_at_head(g, head, route, out) : 0;
     if (refused != 0) {
@@ -414,6 +417,21 @@ static void on_request(void *owner, struct server_request *r) {
 
 /* ---- the end of it ---- */
 
+/* What came no further than its head. */
+static void describe_head(struct gateway *g, const struct server_request *r,
+                          char text[TRACE_TEXT_MAX], struct access_entry *e) {
+    struct head_ticket ticket;
+    size_t route;
+    if (find_handler(g, &r->http, &route) != NULL) {
+        e->route_key = gateway_routes_key(g->options.routes, route);
+    }
+    if (ticket_of(g, r, &ticket)) {
+        e->api_key_id = slice_cstr(ticket.key ? ticket.key->name : NULL);
+    }
+    e->trace_root =
+        request_headers_trace_root(&r->http.headers, e->wall_ms / 1000, &g->rng, text);
+}
+
 static struct access_entry entry_of(const struct gateway *g, const struct server_request *r,
                                     const struct server_answered *a) {
     struct access_entry e = {.wall_ms = loop_wall_ms(g->loop),
@@ -445,20 +463,24 @@ static int log_end(struct gateway *g, const struct server_request *r,
     if (log_threshold > LOG_INFO || (!g->log.access && a->reason == NULL)) {
         return 0;
     }
+    char trace[TRACE_TEXT_MAX];
     struct access_entry e = entry_of(g, r, a);
+    if (r != NULL && r->owner_data == NULL) {
+        describe_head(g, r, trace, &e);
+    }
     e.abandoned = abandoned;
     return request_log_write(&g->log, &e);
 }
 
-/* Where it counts: a request refused at its head has only the ticket to tell. */
+/* Where it counts, also when it came no further than its head. */
 static size_t counted_route(const struct gateway *g, const struct server_request *r) {
     const struct request_data *data = r ? r->owner_data : NULL;
-    struct head_ticket ticket;
+    size_t route;
     if (data != NULL) {
         return data->route;
     }
-    return r != NULL && ticket_of(g, r, &ticket) && ticket.route < g->route_count
-               ? ticket.route
+    return r != NULL && find_handler(g, &r->http, &route) != NULL && route < g->route_count
+               ? route
                : g->route_count;
 }
 

@@ -1,7 +1,6 @@
 #include "gateway/request_headers.h"
 
 #include "base/error.h"
-#include "gateway/trace.h"
 
 enum replaced { NONE, FORWARDED, AMZN, TRACEPARENT, TRACESTATE };
 
@@ -40,17 +39,21 @@ struct found {
     int tracestates;
 };
 
+static void note(struct found *f, enum replaced what, struct slice value) {
+    if (what == AMZN) {
+        take(&f->amzn, &f->amzn_count, value);
+    } else if (what == TRACEPARENT) {
+        take(&f->traceparent, &f->traceparent_count, value);
+    }
+    f->tracestates += what == TRACESTATE;
+}
+
 /* Closes the gaps; returns how many are left. */
 static size_t remove_replaced(struct http_header *items, size_t count, struct found *f) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         enum replaced what = replaced_by_us(items[i].name);
-        if (what == AMZN) {
-            take(&f->amzn, &f->amzn_count, items[i].value);
-        } else if (what == TRACEPARENT) {
-            take(&f->traceparent, &f->traceparent_count, items[i].value);
-        }
-        f->tracestates += what == TRACESTATE;
+        note(f, what, items[i].value);
         if (what == NONE || what == TRACESTATE) {
             items[kept++] = items[i];
         }
@@ -122,4 +125,15 @@ int request_headers_complete(struct server_request *r, uint64_t epoch_s, struct 
     r->http.headers.count = count;
     *root = trace.root;
     return error;
+}
+
+struct slice request_headers_trace_root(const struct http_headers *headers, uint64_t epoch_s,
+                                        struct rng *rng, char text[TRACE_TEXT_MAX]) {
+    struct found f = {0};
+    struct trace trace;
+    for (size_t i = 0; i < headers->count; i++) {
+        note(&f, replaced_by_us(headers->items[i].name), headers->items[i].value);
+    }
+    trace_read(f.amzn, f.traceparent, epoch_s, rng, text, &trace);
+    return trace.root;
 }

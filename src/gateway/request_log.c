@@ -13,11 +13,10 @@ void request_log_fini(struct request_log *l) {
     buffer_fini(&l->line);
 }
 
-/* Where the access line does not say why. What came no further than its head the server has
- * logged. */
+/* Where the access line does not say why. Of what is no request the server knows more. */
 static int write_reason(const struct access_entry *e) {
     char ip[NET_ADDRESS_TEXT_MAX];
-    if (e->request == NULL || e->request->owner_data == NULL) {
+    if (e->request == NULL) {
         return 0;
     }
     net_address_format_ip(&e->request->peer, ip);
@@ -34,7 +33,7 @@ int request_log_write(struct request_log *l, const struct access_entry *e) {
         told = write_reason(e);
     }
     if (!l->access || (e->request == NULL && !l->template)) {
-        return told; /* of what is no request the server knows more */
+        return told;
     }
     int error = l->template ? access_template_format(l->template, e, &l->line)
                             : access_log_format(e, &l->line);

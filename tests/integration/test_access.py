@@ -244,6 +244,43 @@ def test_quota_is_kept(serve, tmp_path):
     assert {e["api_key"] for e in lines} == {"alice"}  # its name
 
 
+@pytest.mark.parametrize("access", ["true", "false"])
+def test_what_is_known_at_the_head(serve, access):
+    """Of a request whose body is not waited for: the same as of any other."""
+    p = serve(plain(unique("Head"), "quota: {limit: 1, period: DAY}"), workers=1,
+              head=f"log: {{access: {access}}}\nlimits: {{body_bytes: 200000}}\n")
+    assert post(p, ALICE).status == 201
+    trace = "1-5e1b4151-5ac6c58dc39a6b6a1a2b3c4d"
+
+    def refused_at_head(length, status):
+        c = http.client.HTTPConnection("127.0.0.1", p.port, timeout=30)
+        c.putrequest("POST", "/music")
+        for name, value in (("x-api-key", ALICE), ("Content-Length", length),
+                            ("X-Amzn-Trace-Id", f"Root={trace}")):
+            c.putheader(name, value)
+        c.endheaders()
+        r = c.getresponse()
+        assert r.status == status and r.getheader("connection") == "close"
+        return r.getheader("x-amzn-requestid")
+    ids = [refused_at_head("100000", 429)]
+    p.file.write_text(p.file.read_text().replace("limit: 1,", "limit: 9,"))
+    reload(p)
+    ids.append(refused_at_head("300000", 413))
+    page = p.request("GET", "/metrics", port=p.admin).body.decode()
+    for status in 201, 413, 429:
+        assert f'penstock_http_requests_total{{route="POST /music",status="{status}"}} 1\n' in page
+    assert 'route=""' not in page
+    end = time.monotonic() + 10
+    while len(lines := [e for name in ("request", "request_refused") for e in p.log_events(name)
+                        if e.get("reason")]) < 2:
+        assert time.monotonic() < end
+    assert [e["request_id"] for e in lines] == ids
+    assert [e["reason"] for e in lines] == ["usage_plan_quota", "body_too_large"]
+    assert {e["route_key"] for e in lines} == {"POST /music"}
+    if access == "true":
+        assert {(e["trace_id"], e["api_key"]) for e in lines} == {(trace, "alice")}
+
+
 def test_error_variables(serve):
     """What API Gateway calls its refusals; what a handler says itself is none."""
     p = serve(plain(unique("Error"), "quota: {limit: 2, period: DAY}"), workers=1,

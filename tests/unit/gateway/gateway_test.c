@@ -279,6 +279,48 @@ static void access_lines(void **state) {
     assert_int_equal(counts.client_left, 1);
 }
 
+/* What the server refused before it was handed out has its route and its trace all the same. */
+static void refused_at_the_head(void **state) {
+    (void)state;
+    static const struct {
+        const char *method, *target, *name, *value, *part;
+    } cases[] = {
+        {"POST", "/prod/music", "X-Amzn-Trace-Id", "Root=1-5e1b4151-5ac6c58dc39a6b6a1a2b3c4d",
+         "\"route_key\":\"POST /music\",\"ip\":\"203.0.113.7\","
+         "\"trace_id\":\"1-5e1b4151-5ac6c58dc39a6b6a1a2b3c4d\""},
+        {"GET", "/prod/music/7", "traceparent",
+         "00-5e1b41515ac6c58dc39a6b6a1a2b3c4d-53995c3f42cd8ad8-01",
+         "\"route_key\":\"GET /music/{id}\",\"ip\":\"203.0.113.7\","
+         "\"trace_id\":\"1-5e1b4151-5ac6c58dc39a6b6a1a2b3c4d\""},
+        {"POST", "/prod/none", "X-Amzn-Trace-Id", "garbage",
+         "\"path\":\"/prod/none\",\"ip\":\"203.0.113.7\",\"trace_id\":\"1-"},
+        {"POST", "/music", "X-Amzn-Trace-Id", "", "\"path\":\"/music\",\"ip\":"},
+    };
+    open_stage("prod");
+    gateway_free(gateway);
+    gateway = gateway_new(
+        &loop, lambda,
+        &(struct gateway_options){.routes = routes, .stage = &stage, .access_log = 1});
+    for (size_t k = 0; k < COUNT(cases); k++) {
+        struct fake_request *f = fake_request(cases[k].method, cases[k].target, "{}");
+        fake_header(f, cases[k].name, cases[k].value);
+        struct server_answered a = {.status = 413, .reason = "body_too_large"};
+        capture_start();
+        assert_int_equal(gateway_server_events.on_answered(gateway, &f->r, &a), 1);
+        capture_stop();
+        if (strstr(lines, cases[k].part) == NULL) {
+            fail_msg("%s is not in\n%s", cases[k].part, lines);
+        }
+        fake_request_free(f);
+    }
+    const struct gateway_route_counts *counts = gateway_count_routes(gateway);
+    size_t slot = gateway_status_slot(413);
+    assert_int_equal(counts[2].answers[slot], 1);
+    assert_int_equal(counts[0].answers[slot], 1);
+    assert_int_equal(counts[gateway_routes_count(routes)].answers[slot], 2);
+    assert_int_equal(gateway_in_flight(gateway), 0);
+}
+
 /* 460 is a client's; what we cut off has the reason for it, and counts apart. */
 static void cut_off(void **state) {
     (void)state;
@@ -365,6 +407,7 @@ int main(void) {
         T(early_refusal),
         T(access_lines),
         T(cut_off),
+        T(refused_at_the_head),
         T(long_fields_are_cut),
         T(the_log_can_be_off),
     };
