@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "gateway/refusal.h"
 #include "gateway/request_headers.h"
 #include "gateway/request_log.h"
 #include "gateway/server_timing.h"
@@ -205,47 +206,6 @@ static unsigned on_head(void *owner, const struct http_request *head, struct ser
 
 /* ---- the request ---- */
 
-static void refuse(struct server_request *r, unsigned status, const char *reason) {
-    server_respond(r, &(struct server_answer){.status = status,
-                                              .content_type = SLICE("application/json"),
-                                              .body = server_error_body(status),
-                                              .reason = reason});
-}
-
-static void refuse_busy(struct gateway *g, struct server_request *r) {
-    static const struct http_header retry = {{"Retry-After", 11}, {"1", 1}};
-    g->counts.refused_early++;
-    server_respond(r, &(struct server_answer){.status = 503,
-                                              .content_type = SLICE("application/json"),
-                                              .headers = &retry,
-                                              .header_count = 1,
-                                              .body = server_error_body(503),
-                                              .reason = "busy"});
-}
-
-static void refuse_method(struct server_request *r, unsigned allowed) {
-    char text[64]; /* every method there is takes 46 */
-    size_t len = 0;
-    for (unsigned m = 0; m < HTTP_OTHER_; m++) {
-        if (allowed & 1u << m) {
-            const char *name = http_method_name((enum http_method)m);
-            size_t name_len = strlen(name);
-            ASSERT(len + 2 + name_len <= sizeof(text));
-            memcpy(text + len, ", ", len ? 2 : 0);
-            len += len ? 2 : 0;
-            memcpy(text + len, name, name_len);
-            len += name_len;
-        }
-    }
-    struct http_header allow = {SLICE("Allow"), slice_of(text, len)};
-    server_respond(r, &(struct server_answer){.status = 405,
-                                              .content_type = SLICE("application/json"),
-                                              .headers = &allow,
-                                              .header_count = 1,
-                                              .body = server_error_body(405),
-                                              .reason = "method_not_allowed"});
-}
-
 static int parse_query(struct server_request *r, struct slice raw, struct lambda_event *event) {
     if (raw.len == 0) {
         return 0;
@@ -376,7 +336,8 @@ static void serve(struct gateway *g, struct server_request *r,
         return;
     }
     if (lambda_busy(g->lambda, match->target)) {
-        refuse_busy(g, r);
+        g->counts.refused_early++;
+        refusal_send_busy(r);
     } else {
         lambda_invoke(g->lambda, match->target, r, event);
     }
@@ -387,7 +348,7 @@ static void on_request(void *owner, struct server_request *r) {
     r->owner_data = NULL;
     struct request_data *data = arena_zalloc(&r->arena, sizeof(*data));
     if (data == NULL) {
-        refuse(r, 503, "no_memory");
+        refusal_send(r, 503, "no_memory");
         return;
     }
     struct lambda_event *event = &data->event;
@@ -407,9 +368,9 @@ static void on_request(void *owner, struct server_request *r) {
     if (status == 204) {
         answer_preflight(g, r);
     } else if (status == 405) {
-        refuse_method(r, match.allowed_methods);
+        refusal_send_method(r, match.allowed_methods);
     } else if (status != 0) {
-        refuse(r, status, reason);
+        refusal_send(r, status, reason);
     } else {
         serve(g, r, &match, event);
     }
