@@ -6,8 +6,9 @@
  *
  * Invocation types RequestResponse, Event (202 at once; queued, tried again twice) and DryRun;
  * X-Amz-Log-Type: Tail; X-Amz-Client-Context. A handler in C gets an event of API Gateway
- * (payload format 1.0 or 2.0) as a request, any other JSON as the body of POST /. There is no
- * authentication: a signature is not looked at, so the listener belongs on loopback. */
+ * (payload format 1.0 or 2.0) as the request it tells of, and its answer has that format; any
+ * other JSON is the body of POST /. There is no authentication: a signature is not looked at,
+ * so the listener belongs on loopback. */
 #ifndef LAMBDA_INVOKE_API_H
 #define LAMBDA_INVOKE_API_H
 

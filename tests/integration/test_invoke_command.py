@@ -100,6 +100,8 @@ def test_function_gets_the_very_bytes(tmp_path):
     for given in ('{"n":1.10000000000000000001,"b":1e2,"a":"\\u00e4","b":-0}', "null", ' [ 1 ]', '"x"'):
         r = invoke(tmp_path, "raw", given, text)
         assert r.returncode == 0 and r.stdout == given + "\n", r
+    r = run("invoke", "raw", "-e", "-", "-c", str(tmp_path / "p.yaml"), text="[1.0]")
+    assert r.returncode == 0 and r.stdout == "[1.0]\n", r
 
 
 @pytest.mark.parametrize("region, env, expected", [

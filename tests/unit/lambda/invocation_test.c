@@ -317,6 +317,29 @@ static void bound_is_503(void **state) {
     fake_request_free(d);
 }
 
+static void keep_status(struct server_request *r, const struct server_answer *answer) {
+    *(unsigned *)r->owner = answer->status;
+}
+
+/* Of an event by name, no server's. */
+static void refusals_go_where_the_answer_would(void **state) {
+    (void)state;
+    unsigned status = 0;
+    start((struct lambda_options){.invocations = 1});
+    struct fake_request *a = invoke(put);
+    struct fake_request *b = fake_request("GET", "/", NULL);
+    struct lambda_event *event = fake_event(b, "$default");
+    event->on_answer = keep_status;
+    b->r.owner = &status;
+    lambda_invoke(lambda, &(struct lambda_handler){.name = "x", .invoke = at_once}, &b->r,
+                  event);
+    assert_int_equal(status, 503);
+    assert_int_equal(b->answers, 0);
+    fake_settle(OUTCOME_OK);
+    fake_request_free(a);
+    fake_request_free(b);
+}
+
 static void busy_pipeline_is_seen_early(void **state) {
     (void)state;
     start((struct lambda_options){0});
@@ -578,6 +601,7 @@ int main(void) {
         T(client_leaves_op_finishes),
         T(client_leaves_then_deadline),
         T(bound_is_503),
+        T(refusals_go_where_the_answer_would),
         T(busy_pipeline_is_seen_early),
         T(submit_errors),
         T(classes),
