@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "http/url.h"
+#include "http/writer.h"
 #include "lambda/event_read.h"
 #include "model/json_tree.h"
 
@@ -100,7 +101,10 @@ int command_event(const struct arguments *args) {
     }
     arena_init_needed(&request.arena);
     fill_request(&request, args, headers);
-    if (read_target(&request, &event) == 0) {
+    if (!http_field_name_valid(request.http.method_text)) { /* a token, too */
+        (void)fprintf(stderr, "penstock: --method: expected a method as POST\n");
+        code = EXIT_USAGE;
+    } else if (read_target(&request, &event) == 0) {
         print_sample(&request, &event, first ? "1.0" : "2.0");
     } else {
         (void)fprintf(stderr, "penstock: --path: expected /path or /path?query as a request "

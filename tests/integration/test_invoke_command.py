@@ -67,6 +67,7 @@ def test_events_have_the_fields_of_the_golden_ones(version, name, args, others):
 
 @pytest.mark.parametrize("args", [["event"], ["event", "http-v3"], ["invoke"], ["invoke", "x"],
                                   ["event", "http-v1", "--path", "x"],
+                                  ["event", "http-v1", "--method", "A B"],
                                   ["event", "http-v1", "--path", "*"],
                                   ["event", "http-v1", "--path", "/a?b=%zz"],
                                   ["event", "http-v1", "--path", "/a/../b"],
