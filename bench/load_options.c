@@ -10,6 +10,7 @@
 #define DURATION_MAX_S         (7 * 86400.0)
 #define DURATION_MIN_S         1e-3
 #define COUNT_MAX              (double)(1ull << 48)
+#define IN_FLIGHT_MAX          1048576u /* each has memory from the start */
 #define DEFAULT_CONNECTIONS    64u
 #define DEFAULT_DURATION_NS    (10 * NS_PER_S)
 #define DEFAULT_RAMP_STEP_NS   (5 * NS_PER_S)
@@ -218,6 +219,10 @@ static enum options_result check(struct load_options *o) {
     }
     if (o->compare && !o->html) {
         return wrong("needs --html", "--compare");
+    }
+    if (o->connections > IN_FLIGHT_MAX / o->pipeline) {
+        return wrong("times --connections is more than 1048576 requests in flight",
+                     "--pipeline");
     }
     if (o->no_keep_alive && o->pipeline > 1) {
         return wrong("needs connections that stay open", "--pipeline");

@@ -658,6 +658,7 @@ def test_verify_when_the_target_is_gone(target, tmp_path):
     (["http://h/", "--verify-path", "/x"], "--verify"),
     (["http://h/", "--compare", "old.json"], "--html"),
     (["http://h/", "--no-keep-alive", "--pipeline", "2"], "--pipeline"),
+    (["http://h/", "-c", "1025", "--pipeline", "1024"], "--pipeline: times --connections"),
     (["http://h/", "--ca-file", "x"], "--ca-file"),
     (["https://127.0.0.1:1/", "--ca-file", "/nonexistent"], "/nonexistent"),
     (["http://127.0.0.1:1/", "--pid", "999999999"], "--pid"),
