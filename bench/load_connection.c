@@ -74,6 +74,9 @@ static int open_stream(struct load_connection *c) {
     struct stream_tls tls = {w->tls, target->server_name, w->sessions};
     c->parser = http_response_parser_new(HEAD_MAX, BODY_MAX);
     ASSERT(c->parser != NULL);
+    if (!w->source->reads) {
+        http_response_parser_drop_bodies(c->parser);
+    }
     c->state = LOAD_CONNECTING;
     c->opening_ns = loop_now_ns(&w->loop);
     c->expecting = c->may_reopen = 0;

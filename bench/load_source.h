@@ -7,6 +7,7 @@
 
 struct load_source {
     enum http_method method;
+    int reads; /* bodies of answers; else `answered` gets none */
     /* The next request: 1 and its id, or 0 when there is none left. `counts`: it is not of the
      * warm-up. */
     int (*take)(struct load_source *s, int counts, uint64_t *id);

@@ -55,7 +55,7 @@ void load_traffic_init(struct load_traffic *t, const struct load_request *reques
                        enum http_method method, unsigned thread, unsigned threads,
                        uint64_t base, uint64_t count, int remembers) {
     memset(t, 0, sizeof *t);
-    t->source = (struct load_source){method, take, bound, write_request, answered, failed};
+    t->source = (struct load_source){method, 0, take, bound, write_request, answered, failed};
     t->request = request;
     t->base = base;
     t->first = thread;

@@ -285,7 +285,7 @@ static int init(struct verify *v, const struct load_run *run, uint64_t wanted) {
     char reason[LOAD_TEMPLATE_REASON_MAX];
     size_t body_bound = load_request_body_bound(run->request);
     memset(v, 0, sizeof *v);
-    v->source = (struct load_source){HTTP_GET_, take, bound, write_get, answered, failed};
+    v->source = (struct load_source){HTTP_GET_, 1, take, bound, write_get, answered, failed};
     v->run = run;
     map_init(&v->groups, BUCKETS);
     v->items = calloc(wanted + 1, sizeof *v->items);

@@ -521,6 +521,10 @@ static enum http_reader_result feed_until_close(struct http_reader *r, const cha
         return http_reader_fail(r, 413, "body_too_large");
     }
     *used = len;
+    if (r->in_parts) {
+        *body = slice_of(bytes, len);
+        return READER_MORE;
+    }
     if ((len > 0 && buffer_append(&r->body, bytes, len)) || hold_head(r)) {
         return http_reader_fail(r, 503, "no_memory");
     }

@@ -12,7 +12,8 @@ struct http_response_parser {
     struct http_response response;
     enum http_method method; /* of the request that is answered */
     size_t body_max;
-    int interim; /* a 1xx response has come */
+    uint8_t drops; /* bodies are not kept */
+    int interim;   /* a 1xx response has come */
     struct http_reader reader;
 };
 
@@ -27,6 +28,7 @@ struct http_response_parser *http_response_parser_new(size_t head_max, size_t bo
     p->reader.extension_max = EXTENSION_MAX;
     p->reader.trailer_max = TRAILER_MAX;
     p->body_max = body_max;
+    p->drops = 0;
     p->method = HTTP_GET_;
     http_response_parser_next(p);
     return p;
@@ -43,10 +45,17 @@ void http_response_parser_expect(struct http_response_parser *p, enum http_metho
     p->method = method;
 }
 
+void http_response_parser_drop_bodies(struct http_response_parser *p) {
+    p->drops = 1;
+    p->body_max = SIZE_MAX;
+    http_response_parser_next(p);
+}
+
 void http_response_parser_next(struct http_response_parser *p) {
     ASSERT(p->reader.state != READER_FAILED);
     http_reader_reset(&p->reader);
     p->reader.body_max = p->body_max;
+    p->reader.in_parts = p->drops;
     p->response = (struct http_response){0};
     p->interim = 0;
 }

@@ -21,6 +21,10 @@ enum http_parse_result http_response_parser_feed(struct http_response_parser *p,
                                                  size_t len, size_t *used);
 /* Method of the request the next response answers. */
 void http_response_parser_expect(struct http_response_parser *p, enum http_method method);
+/* Between responses: from the next one on no body is kept, however long it is: body is what the
+ * last feed brought of it (in the fed bytes), and the headers are valid in the feed that ends
+ * the head only. */
+void http_response_parser_drop_bodies(struct http_response_parser *p);
 /* The peer ended the stream: HTTP_PARSE_DONE when an until-close body is complete by that, else
  * HTTP_PARSE_ERROR. */
 enum http_parse_result http_response_parser_end(struct http_response_parser *p);

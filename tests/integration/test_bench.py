@@ -477,6 +477,22 @@ def test_refusals_fail_the_run_unless_allowed(target, tmp_path):
     measured(tmp_path, "-n", 100, "-c", 2, "--allow-errors", 9.9, t.url, code=1)
 
 
+def test_answers_are_not_kept(target, tmp_path):
+    """However long: there is one for each connection at any time."""
+    block = bytes(1 << 20)
+
+    def flood(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (300 << 20))
+        for _ in range(300):
+            connection.sendall(block)
+        connection.recv(1)
+        return True
+    result, _ = measured(tmp_path, "-n", 1, "-c", 1, target(on_connect=flood).url)
+    assert result["answered"] == 1 and result["bytes_received"] > 300 << 20
+    assert result["tool_cost"]["peak_bytes"] < 200 << 20
+
+
 @pytest.mark.parametrize("descriptors", [10, 16, 24, 40, 64])
 def test_too_few_descriptors(tmp_path, descriptors):
     """For the threads' loops, or for their connections: said, in either case."""

@@ -180,12 +180,52 @@ static void headers_survive_a_cut_body(void **state) {
     http_response_parser_free(p);
 }
 
+/* A response whose body is dropped: its head, a block of it over and over, its end. */
+static void drop(struct http_response_parser *p, const char *head, const char *block,
+                 const char *end) {
+    char text[256];
+    size_t used, seen = 0;
+    snprintf(text, sizeof(text), "%s", head);
+    assert_int_equal(http_response_parser_feed(p, text, strlen(head), &used), HTTP_PARSE_MORE);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(text, sizeof(text), "%s", block);
+        assert_int_equal(http_response_parser_feed(p, text, strlen(block), &used),
+                         HTTP_PARSE_MORE);
+        assert_int_equal(used, strlen(block));
+        struct slice part = http_response_parser_response(p)->body;
+        assert_true(part.ptr >= text && part.ptr + part.len <= text + sizeof(text));
+        seen += part.len;
+    }
+    assert_int_equal(seen, 10000); /* ten times BODY_MAX */
+    snprintf(text, sizeof(text), "%s", end);
+    enum http_parse_result result = *end
+                                        ? http_response_parser_feed(p, text, strlen(end), &used)
+                                        : http_response_parser_end(p);
+    assert_int_equal(result, HTTP_PARSE_DONE);
+    assert_int_equal(http_response_parser_response(p)->status, 200);
+}
+
+static void bodies_are_dropped(void **state) {
+    (void)state;
+    struct http_response_parser *p = http_response_parser_new(HEAD_MAX, BODY_MAX);
+    http_response_parser_drop_bodies(p);
+    drop(p, "HTTP/1.1 200 OK\r\nContent-Length: 10001\r\n\r\n", "0123456789", "x");
+    http_response_parser_next(p);
+    drop(p,
+         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "a\r\n0123456789\r\n", "0\r\nX: y\r\n\r\n");
+    http_response_parser_next(p);
+    drop(p, "HTTP/1.1 200 OK\r\n\r\n", "0123456789", "");
+    http_response_parser_free(p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),
         cmocka_unit_test(head_limit),
         cmocka_unit_test(until_close_is_bounded),
         cmocka_unit_test(headers_survive_a_cut_body),
+        cmocka_unit_test(bodies_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
