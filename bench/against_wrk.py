@@ -11,8 +11,9 @@ The regimes: a load tool that is itself the slowest measures its own queue (and 
 faster one has shorter latencies then), so percentiles are compared where nginx is slower than the
 tools, the rate where it is not.
 
-Whatever else the machine does costs rate in a closed loop, so each tool is known by its calmest
-rounds, those with the highest rate: the figure is the median of the best three."""
+Whatever else the machine does falls on neighbours alike: the tools take turns, each round is a
+ratio of its two runs, and the figure is the median of the ratios of all rounds. Its confidence
+interval tells a difference of the tools from the machine's noise."""
 import argparse
 import collections
 import json
@@ -33,9 +34,9 @@ REGIMES = [
     Regime("one", "/", 1, [], "1 connection, nginx at once"),
 ]
 NAMES = ("rate", "p50", "p90", "p99")
-CALMEST = 3        # rounds whose median is a tool's figure
-STEADY = 0.05      # what a tool's calmest rounds may be away from their median
-JUDGED_ROUNDS = (4, 16)  # as many until both tools are steady
+APART = 0.1
+JUDGED_ROUNDS = 9
+OUTER = 1  # of so many ratios: all but the outermost at each end are the interval, 96 % of 9
 LUA = """function done(summary, latency)
   io.write(string.format("RESULT %d %d %f %f %f", summary.requests, summary.duration,
     latency:percentile(50), latency:percentile(90), latency:percentile(99)))
@@ -97,40 +98,38 @@ class Tools:
                 **{f"plain p{p}": percentile(plain, p) for p in (50, 90, 99)}}
 
 
-def calmest(rounds):
-    return sorted(rounds, key=lambda r: -r["rate"])[:CALMEST]
+def median(rounds, name):
+    return statistics.median(r[name] for r in rounds)
 
 
-def figure(rounds, name):
-    return statistics.median(r[name] for r in calmest(rounds))
-
-
-def steady(rounds, names):
-    return all(abs(r[name] / figure(rounds, name) - 1) <= STEADY
-               for name in names for r in calmest(rounds))
+def ratios(wrk, ours, name):
+    return sorted(b[name] / a[name] for a, b in zip(wrk, ours))
 
 
 def judge(regime, wrk, ours):
-    """Those of the judged figures that are too far apart."""
-    return [name for name in regime.judged
-            if not (0.9 <= figure(ours, name) / figure(wrk, name)
-                    <= (float("inf") if name == "rate" else 1.1))]
+    """Those of the judged figures that are too far apart, and whether that is beyond doubt."""
+    for name in regime.judged:
+        r = ratios(wrk, ours, name)
+        if statistics.median(r) < 1 - APART:
+            yield name, r[-1 - OUTER] < 1 - APART
+        elif statistics.median(r) > 1 + APART and name != "rate":
+            yield name, r[OUTER] > 1 + APART
 
 
 def table(regime, wrk, ours):
-    print(f"\n{regime.what}; {len(wrk)} rounds, medians of each tool's {CALMEST} calmest:\n")
+    print(f"\n{regime.what}; medians of {len(wrk)} interleaved rounds:\n")
     print("| tool | requests/s | p50 us | p90 us | p99 us | own CPU us/request |\n"
           "|---|---|---|---|---|---|")
     columns = (*NAMES, "cpu")
 
-    def row(what, rounds, names, form="{:.0f}"):
-        cells = [form.format(figure(rounds, n)) if n else "" for n in names]
-        cells[-1] = f"{figure(rounds, 'cpu'):.2f}"
+    def row(what, rounds, names):
+        cells = [f"{median(rounds, n):.{2 if n == 'cpu' else 0}f}" for n in names]
         print(f"| {what} | " + " | ".join(cells) + " |")
     row("wrk", wrk, columns)
     row("penstock-bench, corrected as wrk's are", ours, columns)
     row("penstock-bench, plain", ours, ("rate", "plain p50", "plain p90", "plain p99", "cpu"))
-    print("| ratio | " + " | ".join(f"{figure(ours, n) / figure(wrk, n):.2f}" for n in columns)
+    print("| ratio of neighbours | "
+          + " | ".join(f"{statistics.median(ratios(wrk, ours, n)):.2f}" for n in columns)
           + " |", flush=True)
 
 
@@ -149,16 +148,12 @@ def main():
         if options.judge and not regime.judged:
             continue
         wrk, ours = [], []
-        least, most = JUDGED_ROUNDS if options.judge else (options.rounds, options.rounds)
-        while len(wrk) < least or (len(wrk) < most and not (
-                steady(wrk, regime.judged) and steady(ours, regime.judged))):
+        for _ in range(JUDGED_ROUNDS if options.judge else options.rounds):
             wrk.append(tools.wrk(regime))
             ours.append(tools.ours(regime))
         table(regime, wrk, ours)
-        far = judge(regime, wrk, ours)
-        if options.judge and far:
-            known = steady(wrk, regime.judged)
-            print(f"{', '.join(far)}: {'more than 10 % apart' if known else 'wrk is unsteady'}")
+        for name, known in judge(regime, wrk, ours) if options.judge else ():
+            print(f"{name}: {'more than 10 % apart' if known else 'the rounds do not tell'}")
             code = max(code, 2 if known else 1)
     sys.exit((0, 77, 1)[code])
 

@@ -2,8 +2,8 @@
 # penstock-bench beside wrk: one interleaved run against nginx answering 201, closed loop, one
 # thread each. Prints Markdown tables; against_wrk.py says what is compared, and how.
 #   sh bench/against_wrk.sh [--judge] [BUILD]     default: build; a Release build
-# --judge is the test: only the regimes that have a verdict, in as many rounds as the machine's
-# noise asks for. Exit codes: 0 good, 1 they do not agree, 77 wrk does not agree with itself.
+# --judge is the test: only the regimes that have a verdict. Exit codes: 0 good, 1 they do not
+# agree, 77 the machine is too noisy to tell.
 # Environment, without --judge: SECONDS_PER_RUN (2), ROUNDS (7).
 set -eu
 cd "$(dirname "$0")/.."
