@@ -38,8 +38,7 @@ void function_finish(struct function *f, struct function_call *c, struct functio
     char report[160];
     deadline_disarm(&c->deadline);
     if (c->response != NULL) {
-        r->in_parts = c->part != NULL;
-        runtime_response_detach(c);
+        r->in_parts = runtime_response_detach(c);
     }
     if (list_linked(&c->node)) {
         list_remove(&c->node);

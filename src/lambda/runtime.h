@@ -22,12 +22,16 @@ void runtime_api_answer_error(struct server_request *r, unsigned status, const c
 void runtime_api_answer_wrong_id(const struct function_slot *s, struct server_request *r,
                                  struct slice request_id);
 
-/* runtime_response.c: a response of the process in parts; r->owner_data is its own. */
-void runtime_response_begin(struct function_slot *s, struct function_call *c,
-                            struct server_request *r);
+/* The error as the function tells it, cut to what a log line holds. */
+void runtime_log_error(const struct function_slot *s, const char *event, const char *request_id,
+                       struct slice error_type, struct slice body);
+
+/* runtime_response.c: what the process posts for a call, in parts; r->owner_data is its own. */
+void runtime_response_begin(struct function_slot *s, struct server_request *r,
+                            struct slice request_id, bool error);
 void runtime_response_part(struct server_request *r, struct slice part, int last);
 void runtime_response_abandon(struct server_request *r);
-/* The call has ended otherwise: what still comes is dropped. */
-void runtime_response_detach(struct function_call *c);
+/* The call has ended: what still comes is dropped. True: the caller has had parts of it. */
+bool runtime_response_detach(struct function_call *c);
 
 #endif

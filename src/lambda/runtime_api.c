@@ -2,8 +2,8 @@
  * aws 2.1; the developer guide, "Using the Lambda runtime API").
  *
  *   GET  runtime/invocation/next             parked until there is a call
- *   POST runtime/invocation/{id}/response    202; streamed: runtime_response.c
- *   POST runtime/invocation/{id}/error       202
+ *   POST runtime/invocation/{id}/response    202; runtime_response.c
+ *   POST runtime/invocation/{id}/error       202; runtime_response.c
  *   POST runtime/init/error                  202, and the process is stopped */
 #include "lambda/function_log.h"
 #include "lambda/runtime.h"
@@ -15,11 +15,7 @@
 
 #include <stdio.h>
 
-#define PREFIX "/2018-06-01/runtime/"
-/* A response may come with so much more than it may have, to be refused in the API's own words.
- */
-#define BODY_SLACK 2097152
-
+#define PREFIX       "/2018-06-01/runtime/"
 #define TRACE_ID_MAX 1152
 
 enum api_action { API_NEXT, API_RESPONSE, API_ERROR, API_INIT_ERROR, API_PING, API_NOTHING };
@@ -202,7 +198,7 @@ static void on_next(struct function_slot *s, struct server_request *r) {
     function_dispatch(f);
 }
 
-/* ---- response and error ---- */
+/* ---- errors ---- */
 
 void runtime_api_finish(struct function_slot *s, struct function_call *c,
                         struct function_result *result) {
@@ -212,89 +208,12 @@ void runtime_api_finish(struct function_slot *s, struct function_call *c,
     function_finish(s->function, c, result);
 }
 
-static void finish_too_large(struct function_slot *s, struct function_call *c) {
-    struct function_result result = {.outcome = FUNCTION_TOO_LARGE,
-                                     .error_type = SLICE("Function.ResponseSizeTooLarge")};
-    runtime_api_finish(s, c, &result);
-}
-
-static struct slice mode_of(const struct http_request *http) {
-    return http_header_value(&http->headers, SLICE("Lambda-Runtime-Function-Response-Mode"));
-}
-
-/* The call whose response is about to come in parts; NULL: it comes whole. */
-static struct function_call *streamed_call(struct function_slot *s,
-                                           const struct http_request *http) {
-    struct api_request api = read_action(http);
-    if (api.action != API_RESPONSE || !slice_eq_nocase(mode_of(http), SLICE("streaming"))) {
-        return NULL;
-    }
-    struct function_call *c = function_slot_find_call(s, api.id);
-    return c != NULL && c->response == NULL ? c : NULL;
-}
-
-static void on_response(struct function_slot *s, struct server_request *r, struct slice id) {
-    struct function_call *c = function_slot_find_call(s, id);
-    if (c == NULL) {
-        runtime_api_answer_wrong_id(s, r, id);
-        return;
-    }
-    struct slice mode = mode_of(&r->http);
-    struct function_result result = {
-        .outcome = FUNCTION_OK,
-        .payload = r->http.body,
-        .content_type = http_header_value(&r->http.headers, SLICE("Content-Type")),
-    };
-    if (c->response != NULL) { /* one is arriving already */
-        runtime_api_answer_error(r, 403, "InvalidStateTransition",
-                                 "Transition from RuntimeInvocationResponseState to "
-                                 "RuntimeInvocationResponseState failed");
-        return;
-    }
-    if (mode.len > 0) { /* streaming was seen at the head */
-        result =
-            (struct function_result){.outcome = FUNCTION_BAD_RESPONSE,
-                                     .error_type = SLICE("Runtime.InvalidResponseModeHeader")};
-        runtime_api_finish(s, c, &result);
-        runtime_api_answer_error(r, 400, "InvalidFunctionResponseMode",
-                                 "Invalid function response mode");
-    } else if (r->http.body.len > FUNCTION_PAYLOAD_MAX) {
-        finish_too_large(s, c);
-        runtime_api_answer_error(r, 413, "RequestEntityTooLarge",
-                                 "Exceeded maximum allowed payload size (6291556 bytes).");
-    } else {
-        runtime_api_finish(s, c, &result);
-        runtime_api_answer_accepted(r);
-    }
-}
-
-static struct slice error_type_of(const struct http_request *http) {
-    return http_header_value(&http->headers, SLICE("Lambda-Runtime-Function-Error-Type"));
-}
-
-/* The error as the function tells it, cut to what a log line holds. */
-static void log_function_error(const struct function_slot *s, const char *event,
-                               const char *request_id, const struct http_request *http) {
-    struct slice body = http->body;
+void runtime_log_error(const struct function_slot *s, const char *event, const char *request_id,
+                       struct slice error_type, struct slice body) {
     body.len = body.len < 2048 ? body.len : 2048;
     log_event(LOG_ERROR, event, log_str("function", s->function->options.name),
-              log_str("request_id", request_id), log_slice("error_type", error_type_of(http)),
+              log_str("request_id", request_id), log_slice("error_type", error_type),
               log_slice("error", body));
-}
-
-static void on_error(struct function_slot *s, struct server_request *r, struct slice id) {
-    struct function_call *c = function_slot_find_call(s, id);
-    if (c == NULL) {
-        runtime_api_answer_wrong_id(s, r, id);
-        return;
-    }
-    log_function_error(s, "function_error", c->request_id, &r->http);
-    bool large = r->http.body.len > FUNCTION_PAYLOAD_MAX;
-    struct function_result result = {.outcome = FUNCTION_ERROR,
-                                     .payload = large ? SLICE_EMPTY : r->http.body,
-                                     .error_type = error_type_of(&r->http)};
-    runtime_api_finish(s, c, &result);
-    runtime_api_answer_accepted(r);
 }
 
 /* Lambda answers with what the runtime posted. One too large, or no memory: in our words. */
@@ -316,7 +235,10 @@ static void on_init_error(struct function_slot *s, struct server_request *r) {
             "Transition from RuntimeReadyState to RuntimeInitErrorState failed");
         return;
     }
-    log_function_error(s, "function_init_error", "-", &r->http);
+    runtime_log_error(
+        s, "function_init_error", "-",
+        http_header_value(&r->http.headers, SLICE("Lambda-Runtime-Function-Error-Type")),
+        r->http.body);
     keep_init_error(s, r->http.body);
     runtime_api_answer_accepted(r);
     function_slot_kill(s);
@@ -324,24 +246,12 @@ static void on_init_error(struct function_slot *s, struct server_request *r) {
 
 /* ---- from the server ---- */
 
+/* The end of what is for a call must be known at once, whatever it is: in parts. */
 static unsigned on_head(void *owner, const struct http_request *head, struct server_head *out) {
-    struct function_slot *s = owner;
-    struct api_request api = read_action(head);
-    uint64_t announced;
-    out->body_limit = FUNCTION_PAYLOAD_MAX + BODY_SLACK;
-    if (streamed_call(s, head) != NULL) {
+    enum api_action action = read_action(head).action;
+    (void)owner;
+    if (action == API_RESPONSE || action == API_ERROR) {
         out->body_limit = SERVER_BODY_PARTS;
-        return 0;
-    }
-    if (slice_to_u64(http_header_value(&head->headers, SLICE("Content-Length")), &announced) ==
-            0 &&
-        announced > out->body_limit && api.action == API_RESPONSE) {
-        /* It is not read, so its call ends here. */
-        struct function_call *c = function_slot_find_call(s, api.id);
-        if (c != NULL) {
-            finish_too_large(s, c);
-        }
-        return 413;
     }
     return 0;
 }
@@ -349,21 +259,14 @@ static unsigned on_head(void *owner, const struct http_request *head, struct ser
 static void on_request(void *owner, struct server_request *r) {
     struct function_slot *s = owner;
     struct api_request api = read_action(&r->http);
-    struct function_call *streamed = streamed_call(s, &r->http);
     r->owner_data = NULL;
-    if (streamed != NULL) {
-        runtime_response_begin(s, streamed, r);
-        return;
-    }
     switch (api.action) {
     case API_NEXT:
         on_next(s, r);
         return;
     case API_RESPONSE:
-        on_response(s, r, api.id);
-        return;
     case API_ERROR:
-        on_error(s, r, api.id);
+        runtime_response_begin(s, r, api.id, api.action == API_ERROR);
         return;
     case API_INIT_ERROR:
         on_init_error(s, r);

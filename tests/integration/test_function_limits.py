@@ -123,3 +123,18 @@ def test_answers_that_are_not_what_they_say(penstock, dynoxide, answer):
                          if "bad_" in line))
     r = p.request("POST", "/same", good, {"Content-Type": "application/json"})
     assert (r.status, r.body) == (201, b"hi")
+
+
+@pytest.mark.parametrize("runtime", ["node", "python"])
+def test_answers_that_are_too_large(penstock, dynoxide, runtime):
+    """A response or an error, of whatever size: the caller knows at once, the process lives on."""
+    p = penstock(dynoxide.url, config(("big", COMMANDS[runtime] + ["app.big"],
+                                       "    timeout_ms: 120000\n")))
+    pid = p.request("GET", "/big?bytes=6000000").headers["x-pid"]
+    for query in ("bytes=7000000", "bytes=30000000", "bytes=7000000&raise", "bytes=30000000&raise"):
+        r = p.request("GET", "/big?" + query, timeout=60)
+        assert (r.status, r.json()) == (502, {"message": "Internal server error"}), query
+        wait_for(lambda: any(r.headers["x-amzn-requestid"] in line
+                             and '"reason":"function_response_too_large"' in line
+                             for line in p.log().splitlines()))
+    assert p.request("GET", "/big?bytes=1").headers["x-pid"] == pid

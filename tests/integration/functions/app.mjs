@@ -44,3 +44,9 @@ export const client = async (event, context) => ({ context: context.clientContex
 export const nonsense = async () => ({ statusCode: 201, headers: { "X-A": "a\r\nX-B: b" } });
 // Throws what is no error: `what` is JavaScript.
 export const odd = async ({ what }) => { throw eval(what); };
+// Says more than fits, or that it did not go well at such length.
+export const big = async ({ queryStringParameters: q }) => {
+  const text = "x".repeat(Number(q.bytes));
+  if (q.raise !== undefined) throw new Error(text);
+  return { statusCode: 201, headers: { "X-Pid": process.pid }, body: text };
+};

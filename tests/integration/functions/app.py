@@ -42,6 +42,15 @@ def odd(event, context):
     return {"half": "\ud83c", "same": event["half"], "whole": "ä🎵"}
 
 
+def big(event, context):
+    """Says more than fits, or that it did not go well at such length."""
+    q = event["queryStringParameters"]
+    text = "x" * int(q["bytes"])
+    if "raise" in q:
+        raise ValueError(text)
+    return {"statusCode": 201, "headers": {"X-Pid": os.getpid()}, "body": text}
+
+
 def talk(event, context):
     for n in range(1000):
         print("line", n)

@@ -86,8 +86,15 @@ def respond(api, rid, event):
     if what == "huge":
         # Announced only: it is refused unread.
         s = socket.create_connection(HOST.split(":"))
-        s.sendall(f"POST {API}{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 99000000\r\n\r\n".encode())
-        say(s.recv(100).decode().split("\r\n")[0])
+        s.sendall(f"POST {API}invocation/{rid}/{event.get('to', 'response')} HTTP/1.1\r\nHost: x\r\n"
+                  "Content-Length: 99000000\r\n\r\n".encode())
+        say(s.recv(1000).decode().replace("\r\n", " "))
+        return
+    if what == "chunked":
+        # All of it is sent before the answer is read, as most clients do.
+        r, text = api.call("POST", f"invocation/{rid}/{event['to']}",
+                           (b"x" * 65536 for _ in range(event["bytes"] // 65536)))
+        say([r.status, text.decode()])
         return
     if what == "stale_next":
         # Asks for work and gives up, several times: only the last request counts.
@@ -101,7 +108,8 @@ def respond(api, rid, event):
         return
     if what == "truncated":
         s = socket.create_connection(HOST.split(":"))
-        s.sendall(f"POST {API}{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123".encode())
+        s.sendall(f"POST {API}invocation/{rid}/{event['to']} HTTP/1.1\r\nHost: x\r\n"
+                  "Content-Length: 10\r\n\r\n123".encode())
         s.close()
         time.sleep(0.05)
     if what == "parts":

@@ -381,8 +381,19 @@ static void wrong_answers(void **state) {
         {"{\"do\":\"big\",\"bytes\":6291556}", FUNCTION_OK, NULL},
         {"{\"do\":\"big\",\"bytes\":6291557}", FUNCTION_TOO_LARGE,
          "Exceeded maximum allowed payload size (6291556 bytes)."},
+        {"{\"do\":\"big\",\"bytes\":30000000}", FUNCTION_TOO_LARGE, "RequestEntityTooLarge"},
         {"{\"do\":\"huge\"}", FUNCTION_TOO_LARGE, "HTTP/1.1 413 "},
-        {"{\"do\":\"truncated\"}", FUNCTION_OK, NULL},
+        {"{\"do\":\"huge\"}", FUNCTION_TOO_LARGE,
+         "{\\\"errorMessage\\\":\\\"Exceeded maximum allowed payload size (6291556 bytes).\\\","
+         "\\\"errorType\\\":\\\"RequestEntityTooLarge\\\"}"},
+        {"{\"do\":\"huge\",\"to\":\"error\"}", FUNCTION_TOO_LARGE, NULL},
+        {"{\"do\":\"chunked\",\"to\":\"response\",\"bytes\":6291456}", FUNCTION_OK, "[202, "},
+        {"{\"do\":\"chunked\",\"to\":\"response\",\"bytes\":30000000}", FUNCTION_TOO_LARGE,
+         NULL},
+        {"{\"do\":\"chunked\",\"to\":\"error\",\"bytes\":1000000}", FUNCTION_ERROR, NULL},
+        {"{\"do\":\"chunked\",\"to\":\"error\",\"bytes\":30000000}", FUNCTION_TOO_LARGE, NULL},
+        {"{\"do\":\"truncated\",\"to\":\"response\"}", FUNCTION_BAD_RESPONSE, NULL},
+        {"{\"do\":\"truncated\",\"to\":\"error\"}", FUNCTION_BAD_RESPONSE, NULL},
     };
     start((struct function_options){.timeout_ms = 8000});
     for (size_t k = 0; k < COUNT(cases); k++) {
