@@ -14,6 +14,10 @@
 
 #define FUNCTION_PAYLOAD_MAX 6291556   /* 6 MiB and 100 bytes, as Lambda's */
 #define FUNCTION_STREAM_MAX  209715200 /* the same of a response in parts */
+/* Of a body over its limit so much is read still, to nowhere: many a client listens to the
+ * refusal only once it has sent all. */
+#define FUNCTION_LINGER_BYTES 67108864
+#define FUNCTION_LINGER_MS    10000
 
 enum function_outcome {
     FUNCTION_OK,

@@ -224,10 +224,27 @@ static void on_room(void *owner, struct server_request *r) {
     function_call_resume(&ic->call);
 }
 
+/* Where the server refuses a body, the SDKs look for the name of an error. */
+static size_t on_fields(void *owner, const struct server_request *r,
+                        const struct server_answer *answer,
+                        struct http_header out[SERVER_FIELDS_MAX]) {
+    (void)owner;
+    (void)r;
+    if (answer->status != 413 || answer->header_count > 0) {
+        return SERVER_FIELDS_SAME;
+    }
+    out[0] = (struct http_header){SLICE("X-Amzn-ErrorType"), SLICE("RequestTooLargeException")};
+    return 1;
+}
+
 static const struct server_parts_events invoke_parts_events = {.on_room = on_room};
 
 static const struct server_events invoke_events = {
-    .parts = &invoke_parts_events, .on_request = on_request, .on_abandon = on_abandon};
+    .parts = &invoke_parts_events,
+    .on_request = on_request,
+    .on_abandon = on_abandon,
+    .on_fields = on_fields,
+};
 
 /* ---- the API itself ---- */
 
@@ -245,6 +262,8 @@ struct invoke_api *invoke_api_new(struct loop *l, struct stream_hub *hub, int fd
                         invoke_on_retry, a);
     server.connections = 1024;
     server.http.body_bytes = BODY_MAX;
+    server.linger_bytes = FUNCTION_LINGER_BYTES;
+    server.linger_ms = FUNCTION_LINGER_MS;
     NEED_MEMORY((a->server = server_new(l, hub, &server, &invoke_events, a)) != NULL);
     int error = server_listen(a->server, fd, NULL);
     NEED_MEMORY(error == 0); /* a listening descriptor can always be watched */

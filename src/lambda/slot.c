@@ -16,11 +16,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Of a body refused in its middle so much is read still: many clients hear the answer only when
- * they have sent it all. */
-#define LINGER_BYTES 67108864
-#define LINGER_MS    10000
-
 static const struct state_def slot_states[] = {
     [SLOT_EMPTY] = {"empty", STATE_BIT(SLOT_STARTING)},
     [SLOT_STARTING] = {"starting", STATE_BIT(SLOT_READY) | STATE_BIT(SLOT_STOPPING) |
@@ -55,8 +50,8 @@ static struct server_options api_options(struct function *f) {
     o.connections = 2 * f->options.per_process + 8;
     o.pipeline_depth = 1;
     o.idle_timeout_ms = 0;
-    o.linger_bytes = LINGER_BYTES;
-    o.linger_ms = LINGER_MS;
+    o.linger_bytes = FUNCTION_LINGER_BYTES;
+    o.linger_ms = FUNCTION_LINGER_MS;
     o.parsers = &f->parsers;
     o.http.body_bytes = FUNCTION_PAYLOAD_MAX;
     o.http.trailer_bytes = FUNCTION_TRAILER_MAX;

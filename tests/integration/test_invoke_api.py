@@ -1,5 +1,6 @@
 """The Lambda Invoke API, as AWS's own client speaks it."""
 import base64
+import http.client
 import json
 
 import boto3
@@ -128,6 +129,10 @@ def test_python_tells_half_a_character(api):
      "RequestTooLargeException"),
     ({"FunctionName": "echo", "InvocationType": "Event", "Payload": '"' + "x" * 1048576 + '"'},
      413, "RequestTooLargeException"),
+    ({"FunctionName": "echo", "Payload": b"x" * 9000000}, 413, "RequestTooLargeException"),
+    ({"FunctionName": "echo", "Payload": b"x" * 50000000}, 413, "RequestTooLargeException"),
+    ({"FunctionName": "echo", "InvocationType": "Event", "Payload": b"x" * 9000000}, 413,
+     "RequestTooLargeException"),
 ])
 def test_refusals(api, arguments, status, code):
     p, client, _ = api(("echo", PYTHON + ["app.echo"]))
@@ -136,6 +141,19 @@ def test_refusals(api, arguments, status, code):
     response = caught.value.response
     assert response["ResponseMetadata"]["HTTPStatusCode"] == status
     assert response["Error"]["Code"] == code and response["Error"]["Message"]
+
+
+@pytest.mark.parametrize("size", [6400000, 9000000, 50000000])
+def test_chunked_payload_is_too_large(api, size):
+    """The whole of it is sent before the answer is read."""
+    p, client, port = api(("echo", PYTHON + ["app.echo"]))
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    c.request("POST", "/2015-03-31/functions/echo/invocations",
+              (b"x" * 50000 for _ in range(size // 50000)), encode_chunked=True,
+              headers={"Transfer-Encoding": "chunked"})
+    r = c.getresponse()
+    assert (r.status, r.headers["X-Amzn-ErrorType"]) == (413, "RequestTooLargeException")
+    assert json.load(r)["message"]
 
 
 def test_throttled(api):
