@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "lambda/text.h"
 
 #include <stdio.h>
 
@@ -268,6 +269,9 @@ void penstock_log(const struct penstock_invocation *i, enum penstock_log_level l
     enum log_level at = (unsigned)level <= PENSTOCK_ERROR ? levels[level] : LOG_ERROR;
     log_event(at, "function_log", log_str("request_id", i->request_id),
               log_str("function", i->handler->name), log_str("message", text));
+    if (i->event != NULL && i->event->log != NULL && at >= log_threshold) {
+        text_keep_line(i->event->log, slice_cstr(text));
+    }
 }
 
 void *penstock_alloc(struct penstock_invocation *i, size_t len) {

@@ -9,7 +9,6 @@
 #include "lambda/function.h"
 #include "lambda/process.h"
 
-#define FUNCTION_LOG_KEEP       8192
 #define FUNCTION_GRACE_MS       2000
 #define FUNCTION_TRAILER_MAX    65536 /* of a streamed response: an error with its stack */
 #define FUNCTION_FAILURE_KEEP   65536 /* of a posted init/error */

@@ -4,21 +4,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "lambda/text.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* A call's own copy, for who wants the end of it: bounded, the oldest go first. */
-static void keep_line(struct buffer *log, struct slice line) {
-    if (buffer_slice(log).len > FUNCTION_LOG_KEEP) {
-        buffer_consume(log, buffer_slice(log).len - FUNCTION_LOG_KEEP);
-    }
-    int error = buffer_append_slice(log, line);
-    error = error ? error : buffer_append(log, "\n", 1);
-    if (error != 0) { /* out of memory: better no tail than no call */
-        buffer_reset(log, 0);
-    }
-}
 
 static void log_call(const struct function_slot *s, const struct function_call *c,
                      const char *message) {
@@ -36,7 +25,7 @@ void function_log_output(struct function_slot *s, int stream, struct slice line)
     const struct function_call *c =
         s->calls.count == 1 ? container_of(s->calls.first, struct function_call, node) : NULL;
     if (c != NULL && c->log != NULL) {
-        keep_line(c->log, line);
+        text_keep_line(c->log, line);
     }
     log_event(LOG_INFO, "function_output", log_str("function", s->function->options.name),
               log_str("request_id", c ? c->request_id : "-"), log_i64("pid", s->process.uv.pid),

@@ -102,6 +102,7 @@ struct lambda_event {
     struct op_phases phases; /* of the op that took longest, or of the function's call */
     /* Gets the answer in place of server_respond, for a request that is no server's; NULL. */
     void (*on_answer)(struct server_request *r, const struct server_answer *answer);
+    struct buffer *log; /* gets what the handler logs until it answers; NULL: not wanted */
 };
 
 /* Runs the handler; it will answer the request through server_respond, exactly once, or drop

@@ -126,6 +126,7 @@ int invoke_native(struct invoke_call *ic) {
     NEED_MEMORY((n = calloc(1, sizeof *n)) != NULL);
     n->call = ic;
     n->event.on_answer = on_answer;
+    n->event.log = ic->call.log;
     arena_init(&n->request.arena, NULL, 0, REQUEST_BYTES);
     memcpy(n->request.request_id, ic->request_id, sizeof ic->request_id);
     const char *wrong = event_read(ic->call.payload, &n->request, &n->event, &n->format);

@@ -94,3 +94,14 @@ bool text_media_type(struct slice content_type) {
     return (type.len > 5 && slice_eq_nocase(slice_of(type.ptr, 5), SLICE("text/"))) ||
            ends_with_nocase(type, SLICE("+json")) || ends_with_nocase(type, SLICE("+xml"));
 }
+
+void text_keep_line(struct buffer *log, struct slice line) {
+    if (buffer_slice(log).len > TEXT_LINES_KEEP) {
+        buffer_consume(log, buffer_slice(log).len - TEXT_LINES_KEEP);
+    }
+    int error = buffer_append_slice(log, line);
+    error = error ? error : buffer_append(log, "\n", 1);
+    if (error != 0) { /* out of memory: better no tail than no call */
+        buffer_reset(log, 0);
+    }
+}

@@ -18,4 +18,9 @@ MUST_CHECK int text_json_escape(struct buffer *out, struct slice s);
  * ("; charset=utf-8") are looked past. */
 bool text_media_type(struct slice content_type);
 
+/* A line into a call's own copy of its log, for who wants the end of it: so many bytes and one
+ * line are kept, the oldest go first. */
+#define TEXT_LINES_KEEP 8192
+void text_keep_line(struct buffer *log, struct slice line);
+
 #endif

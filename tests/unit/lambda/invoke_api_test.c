@@ -71,6 +71,17 @@ static void cookies(struct penstock_invocation *i, void *state) {
                             .status = 200, .headers = fields, .header_count = COUNT(fields)});
 }
 
+static void talk(struct penstock_invocation *i, void *state) {
+    penstock_log(i, PENSTOCK_INFO, "first");
+    penstock_log(i, PENSTOCK_DEBUG, "unheard");
+    for (int k = 0; state != NULL && k < 2000; k++) {
+        penstock_log(i, PENSTOCK_WARN, "more");
+    }
+    penstock_log(i, PENSTOCK_ERROR, "last");
+    penstock_respond(i, &(struct penstock_response){.status = 200});
+    penstock_log(i, PENSTOCK_INFO, "late");
+}
+
 static void hold(struct penstock_invocation *i, void *state) {
     (void)state;
     held[held_count++] = i;
@@ -88,11 +99,14 @@ static const struct lambda_handler handlers[] = {
     {.name = "hold", .invoke = hold},
     {.name = "never", .invoke = never, .timeout_ms = 20},
     {.name = "cookies", .invoke = cookies},
+    {.name = "talk", .invoke = talk},
+    {.name = "flood", .invoke = talk, .state = &port},
 };
 static const struct invoke_function functions[] = {
     {.name = "echo", .handler = &handlers[0]},    {.name = "bytes", .handler = &handlers[1]},
     {.name = "hold", .handler = &handlers[2]},    {.name = "never", .handler = &handlers[3]},
-    {.name = "cookies", .handler = &handlers[4]}, {.name = "unmade"},
+    {.name = "cookies", .handler = &handlers[4]}, {.name = "talk", .handler = &handlers[5]},
+    {.name = "flood", .handler = &handlers[6]},   {.name = "unmade"},
 };
 
 /* ---- fixture ---- */
@@ -345,22 +359,41 @@ static void dry_run(void **state) {
     assert_int_equal(calls, 0);
 }
 
-static void log_tail(void **state) {
-    (void)state;
-    post(PATH "echo/invocations", "X-Amz-Log-Type: Tail\r\n", "{}");
+static const char *tail_of(const char *path) {
+    static unsigned char text[8192];
+    size_t len;
+    post(path, "X-Amz-Log-Type: Tail\r\n", "{}");
     const char *at = strstr(answer, "X-Amz-Log-Result: ");
     assert_non_null(at);
     at += strlen("X-Amz-Log-Result: ");
-    unsigned char text[8192];
-    size_t len;
     assert_int_equal(base64_decode(slice_of(at, (size_t)(strstr(at, "\r\n") - at)), text, &len),
                      0);
     text[len] = '\0';
-    assert_int_equal(strncmp((char *)text, "START RequestId: ", 17), 0);
-    assert_non_null(strstr((char *)text, "\nEND RequestId: "));
-    assert_non_null(strstr((char *)text, "\tDuration: "));
+    return (char *)text;
+}
+
+static void log_tail(void **state) {
+    (void)state;
+    const char *text = tail_of(PATH "echo/invocations");
+    assert_int_equal(strncmp(text, "START RequestId: ", 17), 0);
+    assert_non_null(strstr(text, "\nEND RequestId: "));
+    assert_non_null(strstr(text, "\tDuration: "));
     post(PATH "echo/invocations", "X-Amz-Log-Type: None\r\n", "{}");
     assert_null(strstr(answer, "X-Amz-Log-Result"));
+}
+
+/* What a handler in C logs is its part of the tail, as what a program prints is. */
+static void log_tail_of_a_handler(void **state) {
+    (void)state;
+    const char *text = tail_of(PATH "talk/invocations");
+    assert_non_null(strstr(text, " Version: $LATEST\nfirst\nlast\nEND RequestId: "));
+    assert_null(strstr(text, "late"));
+    text = tail_of(PATH "flood/invocations");
+    assert_int_equal(strlen(text), 4096);
+    assert_non_null(strstr(text, "\nmore\nmore\nlast\nEND RequestId: "));
+    assert_null(strstr(text, "first"));
+    post(PATH "talk/invocations", "", "{}");
+    is(200);
 }
 
 static void refusals(void **state) {
@@ -538,6 +571,7 @@ int main(void) {
         T(a_function_that_fails_is_200),
         T(dry_run),
         T(log_tail),
+        T(log_tail_of_a_handler),
         T(refusals),
         T(sizes),
         T(callers_that_leave),
