@@ -63,9 +63,9 @@ void compat_conf_policy(mbedtls_ssl_config *conf) {
     mbedtls_ssl_conf_sig_algs(conf, algorithms);
 }
 
-int compat_parse_key_file(mbedtls_pk_context *key, const char *file,
-                          mbedtls_ctr_drbg_context *drbg) {
-    return mbedtls_pk_parse_keyfile(key, file, NULL, mbedtls_ctr_drbg_random, drbg);
+int compat_parse_key(mbedtls_pk_context *key, const unsigned char *bytes, size_t len,
+                     mbedtls_ctr_drbg_context *drbg) {
+    return mbedtls_pk_parse_key(key, bytes, len, NULL, 0, mbedtls_ctr_drbg_random, drbg);
 }
 
 int compat_check_pair(const mbedtls_pk_context *public_key, const mbedtls_pk_context *key,
@@ -101,10 +101,10 @@ void compat_conf_policy(mbedtls_ssl_config *conf) {
     mbedtls_ssl_conf_sig_hashes(conf, hashes);
 }
 
-int compat_parse_key_file(mbedtls_pk_context *key, const char *file,
-                          mbedtls_ctr_drbg_context *drbg) {
+int compat_parse_key(mbedtls_pk_context *key, const unsigned char *bytes, size_t len,
+                     mbedtls_ctr_drbg_context *drbg) {
     (void)drbg;
-    return mbedtls_pk_parse_keyfile(key, file, NULL);
+    return mbedtls_pk_parse_key(key, bytes, len, NULL, 0);
 }
 
 int compat_check_pair(const mbedtls_pk_context *public_key, const mbedtls_pk_context *key,

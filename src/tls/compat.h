@@ -58,8 +58,8 @@
 void compat_global_init(void);
 /* Versions, groups and signature hashes of the policy in context.h. */
 void compat_conf_policy(mbedtls_ssl_config *conf);
-int compat_parse_key_file(mbedtls_pk_context *key, const char *file,
-                          mbedtls_ctr_drbg_context *drbg);
+int compat_parse_key(mbedtls_pk_context *key, const unsigned char *bytes, size_t len,
+                     mbedtls_ctr_drbg_context *drbg);
 int compat_check_pair(const mbedtls_pk_context *public_key, const mbedtls_pk_context *key,
                       mbedtls_ctr_drbg_context *drbg);
 /* The description of the fatal alert that was just received, or -1 when it is not known. */

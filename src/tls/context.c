@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "tls/names.h"
+#include "tls/pem.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -159,15 +160,12 @@ static int on_server_name(void *arg, mbedtls_ssl_context *ssl, const unsigned ch
 static int load_identity(struct tls_context *c, struct tls_identity *i,
                          const char *certificate_file, const char *key_file,
                          char reason[TLS_REASON_MAX]) {
-    int rc = mbedtls_x509_crt_parse_file(&i->certificate, certificate_file);
-    if (rc != 0) { /* > 0: a part of the chain is unreadable, which no client would forgive */
-        tls_reason_file(reason, "certificate", certificate_file, rc < 0 ? rc : 0);
-        return ERR_TLS;
+    int error = pem_read_chain(&i->certificate, certificate_file, reason);
+    if (error == 0) {
+        error = pem_read_key(&i->key, key_file, &c->random.drbg, reason);
     }
-    rc = compat_parse_key_file(&i->key, key_file, &c->random.drbg);
-    if (rc != 0) {
-        tls_reason_file(reason, "private key", key_file, rc);
-        return ERR_TLS;
+    if (error != 0) {
+        return error;
     }
     if (compat_check_pair(&i->certificate.pk, &i->key, &c->random.drbg) != 0) {
         snprintf(reason, TLS_REASON_MAX, "the private key does not belong to the certificate");

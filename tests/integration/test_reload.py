@@ -439,20 +439,58 @@ def test_the_name_chooses_the_certificate(secure, authority):
 
 
 @pytest.mark.parametrize("what, words", [
-    ("gone", "certificate: .*"), ("nonsense", "certificate: .*"),
-    ("other", "the private key does not belong to the certificate")])
-def test_bad_certificates_are_refused(secure, authority, tmp_path, what, words):
+    ("gone", "certificate: .*/c.pem: No such file or directory"),
+    ("nonsense", "certificate: .*/c.pem: .*"), ("empty", "certificate: .*/c.pem: .*"),
+    ("folder", "certificate: .*/c.pem: not a file"), ("pipe", "certificate: .*/c.pem: not a file"),
+    ("large", "certificate: .*/c.pem: over 1048576 bytes"),
+    ("chain cut off", "certificate: .*/c.pem: one of the chain is cut off or damaged"),
+    ("chain damaged", "certificate: .*/c.pem: .*"),
+    ("key gone", "private key: .*/c.key: No such file or directory"),
+    ("key locked", "private key: .*/c.key: .*"), ("key cut off", "private key: .*/c.key: .*"),
+    ("other key", "the private key does not belong to the certificate")])
+@pytest.mark.parametrize("several", [False, True])
+def test_bad_certificates_are_refused(secure, authority, tmp_path, what, words, several):
+    """Of one, and of the second of two, which is named."""
     pem, key = tmp_path / "c.pem", tmp_path / "c.key"
     shutil.copy(authority.issue("good"), pem)
     shutil.copy(authority.folder / "good.key", key)
-    p, port = secure(f"{{certificate: {pem}, key: {key}}}")
-    if what == "gone":
-        pem.unlink()
-    elif what == "other":
-        authority.issue("other")
-        shutil.copy(authority.folder / "other.key", key)
-    else:
-        pem.write_text("nonsense")
-    refused(p, r"listen\[\]\.tls: " + words)
+    first = authority.issue("first")
+    pair = f"{{certificate: {pem}, key: {key}}}"
+    p, port = secure(f"{{certificates: [{{certificate: {first}, key: {first}}}, {pair}]}}" if several else pair)
+    spoil(what, pem, key, authority)
+    place = p.file.read_text().split(pair if several else f"{pem}, key")[0]
+    entry = refused(p, r"listen\[\]\.tls: " + words)
+    line, column = place.count("\n") + 1, len(place.rsplit("\n", 1)[1]) + 1
+    assert entry["error"].startswith(f"{p.file}:{line}:{column}: ")
     with https(port, authority, "localhost") as s:
         assert ask(s) == 404
+
+
+def spoil(what, pem, key, authority):
+    good = pem.read_text()
+    if what in ("gone", "folder", "pipe"):
+        pem.unlink()
+    if what == "folder":
+        pem.mkdir()
+    elif what == "pipe":
+        os.mkfifo(pem)
+    elif what in ("nonsense", "empty"):
+        pem.write_text(what.replace("empty", ""))
+    elif what == "large":
+        pem.write_text(good + "x" * 1048576)
+    elif what == "chain cut off":
+        pem.write_text(good + authority.file.read_text()[:200])
+    elif what == "chain damaged":
+        lines = authority.file.read_text().splitlines(keepends=True)
+        pem.write_text(good + "".join(lines[:3] + lines[4:]))
+    elif what == "key gone":
+        key.unlink()
+    elif what == "key locked":
+        subprocess.run(["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out",
+                        f"{key}.locked"], check=True)
+        shutil.move(f"{key}.locked", key)
+    elif what == "key cut off":
+        key.write_text(key.read_text()[:100])
+    elif what == "other key":
+        authority.issue("other")
+        shutil.copy(authority.folder / "other.key", key)
