@@ -3,6 +3,7 @@
 #include "app/config_parts.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define NAME_BYTES_MAX 64 /* as Lambda's */
@@ -20,13 +21,19 @@ static const char *const *load_command(struct config *c, struct json_object *lis
     return argv;
 }
 
-static const char *const *load_environment(struct config *c, struct json_object *map) {
+static const char *const *load_environment(struct config *c, struct json_object *map,
+                                           struct config_errors *errors) {
     size_t count = map ? (size_t)json_object_object_length(map) : 0;
     const char **list = arena_zalloc(&c->arena, (count + 1) * sizeof *list);
     size_t used = 0;
     if (map) {
         json_object_object_foreach(map, name, value) {
             const char *text = json_object_get_string(value);
+            if (name[0] == '\0' || strchr(name, '=')) {
+                config_errors_add(errors, yaml_key_mark(value),
+                                  "functions[].environment: \"%.80s\" is no variable's name",
+                                  name);
+            }
             size_t len = strlen(name) + strlen(text) + 2;
             char *assignment = arena_alloc(&c->arena, len);
             (void)snprintf(assignment, len, "%s=%s", name, text);
@@ -36,8 +43,30 @@ static const char *const *load_environment(struct config *c, struct json_object 
     return list;
 }
 
-/* A name without a slash is looked for in PATH when it is started; a path can be checked now.
- */
+/* The PATH that its processes will have (lambda/function_environment.c). */
+static struct slice search_path(const struct config_function *f) {
+    for (const char *const *e = f->options.environment; *e; e++) {
+        if (strncmp(*e, "PATH=", 5) == 0) {
+            return slice_cstr(*e + 5);
+        }
+    }
+    const char *ours = getenv("PATH");
+    return ours ? slice_cstr(ours) : SLICE("/bin:/usr/bin"); /* execvp(3) */
+}
+
+static int is_in_path(const struct config_function *f, const char *program) {
+    char file[4096];
+    struct slice rest = search_path(f);
+    while (rest.len > 0) {
+        struct slice folder = slice_split(rest, ':', &rest);
+        int len = snprintf(file, sizeof file, "%.*s/%s", SLICE_ARG(folder), program);
+        if (len < (int)sizeof file && access(file, X_OK) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void check_program(const struct config_function *f, struct json_object *command,
                           struct config_errors *errors) {
     const char *program = f->options.command[0];
@@ -54,7 +83,10 @@ static void check_program(const struct config_function *f, struct json_object *c
     int relative = program[0] != '/' && f->options.directory != NULL;
     (void)snprintf(path, sizeof path, "%s%s%s", relative ? f->options.directory : "",
                    relative ? "/" : "", program);
-    if (strchr(program, '/') && access(path, X_OK) != 0) {
+    if (!strchr(program, '/') && !is_in_path(f, program)) {
+        config_errors_add(errors, yaml_mark(command),
+                          "functions[].command: %.200s: not in PATH", program);
+    } else if (strchr(program, '/') && access(path, X_OK) != 0) {
         config_errors_add(errors, yaml_mark(command), "functions[].command: %.200s: %s", path,
                           strerror(errno));
     }
@@ -72,7 +104,7 @@ static void load_function_command(struct config *c, struct json_object *entry,
     const char *directory = config_string(entry, "functions[].directory");
     o->name = f->name;
     o->command = load_command(c, command);
-    o->environment = load_environment(c, config_get(entry, "functions[].environment"));
+    o->environment = load_environment(c, config_get(entry, "functions[].environment"), errors);
     o->directory = directory[0] ? keep(c, directory) : NULL;
     o->processes = config_number(entry, "functions[].concurrency");
     o->per_process = config_number(entry, "functions[].per_process");

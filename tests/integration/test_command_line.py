@@ -57,6 +57,8 @@ def test_packaged_sample_is_good():
     ("listen:", "admin: here\nlisten:", "-:1:8:", "admin: expected address"),
     ("listen:", "log: {level: loud}\nlisten:", "-:1:14:", "debug|info|warn|error|off"),
     ("listen:", "a: {b: [}\nlisten:", "-:1:9:", "not valid YAML"),
+    ("routes:", "functions:\n  - name: f\n    command: [sh]\n    environment: {'A=B': c}\nroutes:", "-:9:19:",
+     "is no variable's name"),
     ("tables:", "listen: []\ntables:", "-:3:1:", "stands here twice"),
     ("tables:", "  - address: 127.0.0.1:8080\ntables:", "-:3:14:", "127.0.0.1:8080 stands here twice"),
     ("type: S}", "type: S}\n    sort_key: {name: Artist}", "-:6:15:", "partition key already"),

@@ -284,6 +284,26 @@ BAD = {
                       r"table NoSuchTable: it does not exist"),
     "missing program": ("stage:", "functions:\n  - {{name: f, command: [/no/such/program]}}\n"
                         "stage:", r"functions\[\]\.command: /no/such/program: .*"),
+    "program in no PATH": ("stage:", "functions:\n  - {{name: f, command: [no-such-program]}}\n"
+                           "stage:", r"functions\[\]\.command: no-such-program: not in PATH"),
+    "program not in its PATH": ("stage:", "functions:\n  - {{name: f, command: [sh], environment: "
+                                "{{PATH: /nowhere}}}}\nstage:",
+                                r"functions\[\]\.command: sh: not in PATH"),
+    "directory of a function": ("stage:", "functions:\n  - {{name: f, command: [sh], directory: /nowhere}}\n"
+                                "stage:", r"functions\[\]\.directory: /nowhere: No such file .*"),
+    "library": ("stage:", "functions:\n  - {{name: f, library: /nowhere.so}}\nstage:",
+                r"functions\[\]\.library: .*/nowhere.so.*"),
+    "key file": ("stage:", "api_keys_file: /nowhere\nstage:",
+                 r"api_keys_file: /nowhere: cannot be read: No such file or directory"),
+    "usage plan": ("stage:", "api_keys: [{{name: a, sha256: " + "0" * 64 + ", usage_plan: gone}}]\nstage:",
+                   r"api_keys\[\]\.usage_plan: no such plan under usage_plans, for the key a"),
+    "state": ("stage:", "state_directory: /nowhere\nstage:", r"state_directory: a change needs a restart .*"),
+    "proxies": ("stage:", "trusted_proxies: {{addresses: [10.0.0.1/8]}}\nstage:",
+                r"trusted_proxies\.addresses: expected a network such as .*"),
+    "cors": ("stage:", "cors: {{allow_origins: [example.com]}}\nstage:",
+             r"cors\.allow_origins: expected scheme://host.*"),
+    "second document": ("stage:", "---\nstage:", r".*"),
+    "bytes": ("stage:", "\x00stage:", r"not readable as UTF-8 text: .*"),
 }
 
 
