@@ -125,9 +125,17 @@ def test_wrong_answers(penstock, dynoxide):
     wait_for(lambda: "InvalidRequestID" in p.log() and "InvalidStateTransition" in p.log())
 
 
-def test_commands_that_are_none(penstock, dynoxide):
+def no_interpreter(folder):
+    """A program that is there when the configuration is read, and cannot be started."""
+    program = folder / "no-interpreter"
+    program.write_text("#!/nowhere/sh\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_commands_that_are_none(penstock, dynoxide, tmp_path):
     p = penstock(dynoxide.url, config(
-        ("nowhere", ["no-such-program-anywhere"]), ("exits", ["false"]),
+        ("nowhere", [no_interpreter(tmp_path)]), ("exits", ["false"]),
         ("mute", ["sleep", "600"], "    init_timeout_ms: 300\n    timeout_ms: 20000\n"),
         ("echo", COMMANDS["python"] + ["app.echo"], "    timeout_ms: 20000\n")))
     for path in ("/nowhere", "/exits", "/mute", "/exits"):

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from conftest import free_port
 from test_command_line import GOOD, check
-from test_functions import COMMANDS, config, wait_for
+from test_functions import COMMANDS, config, no_interpreter, wait_for
 
 LONG = "    timeout_ms: 20000\n"
 PYTHON = COMMANDS["python"]
@@ -60,9 +60,10 @@ def test_log_tail(api):
     assert len(log) == 4096 and b"line 999\n" in log and b"START" not in log
 
 
-def test_function_errors_are_200(api):
+def test_function_errors_are_200(api, tmp_path):
+    nowhere = no_interpreter(tmp_path)
     p, client, _ = api(("fail", PYTHON + ["app.fail"], LONG), ("die", PYTHON + ["app.die"], LONG),
-                       ("killed", PYTHON + ["app.killed"], LONG), ("nowhere", ["no-such"]),
+                       ("killed", PYTHON + ["app.killed"], LONG), ("nowhere", [nowhere]),
                        ("import", PYTHON + ["nothing.handler"], LONG),
                        ("hang", COMMANDS["node"] + ["app.hang"],
                         "    timeout_ms: 2000\n    warm: 1\n"), ("none", ["false"]),
@@ -73,7 +74,7 @@ def test_function_errors_are_200(api):
             ("die", "Runtime.ExitError", "Runtime exited with error: exit status 7"),
             ("killed", "Runtime.ExitError", "Runtime exited with error: signal: killed"),
             ("none", "Runtime.ExitError", "Runtime exited with error: exit status 1"),
-            ("nowhere", "Runtime.InvalidEntrypoint", "fork/exec no-such: no such file"),
+            ("nowhere", "Runtime.InvalidEntrypoint", f"fork/exec {nowhere}: no such file"),
             ("import", "ModuleNotFoundError", "No module named 'nothing'"),  # it posts init/error
             ("hang", "Sandbox.Timedout", "Task timed out after 2.00 seconds")):
         r = client.invoke(FunctionName=name, Payload="{}", LogType="Tail")
