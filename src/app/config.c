@@ -12,6 +12,21 @@ static const char *keep(struct config *c, const char *text) {
     return arena_cstr(&c->arena, slice_cstr(text));
 }
 
+/* What the listeners have, or the admin address, cannot be had again. */
+static void refuse_taken(const struct config *c, const struct net_address *a,
+                         struct json_object *root, const char *path,
+                         struct config_errors *errors) {
+    struct json_object *value = config_get(root, path);
+    int taken = a != &c->admin && c->admin_on && net_address_equal(a, &c->admin);
+    for (size_t i = 0; i < c->listen_count; i++) {
+        taken |= net_address_equal(a, &c->listen[i].address);
+    }
+    if (taken && (net_address_is_unix(a) || net_address_port(a) != 0)) {
+        config_errors_add(errors, yaml_mark(value ? value : root),
+                          "%s: %s has another use already", path, config_string(root, path));
+    }
+}
+
 static void load_admin(struct config *c, struct json_object *root,
                        struct config_errors *errors) {
     const char *text = config_string(root, "admin");
@@ -20,6 +35,8 @@ static void load_admin(struct config *c, struct json_object *root,
         config_errors_add(errors, yaml_mark(config_get(root, "admin")),
                           "admin: expected address:port, unix:/path or off, got \"%.80s\"",
                           text);
+    } else if (c->admin_on) {
+        refuse_taken(c, &c->admin, root, "admin", errors);
     }
 }
 
@@ -34,6 +51,8 @@ static void load_invoke(struct config *c, struct json_object *root,
         config_errors_add(errors, yaml_mark(config_get(root, "invoke")),
                           "invoke: expected 127.0.0.1:port, [::1]:port or off, got \"%.80s\"",
                           text);
+    } else if (c->invoke_on) {
+        refuse_taken(c, &c->invoke, root, "invoke", errors);
     }
 }
 
