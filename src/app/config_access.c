@@ -40,6 +40,15 @@ static void load_quota(struct json_object *entry, struct quota *out,
     }
 }
 
+int config_name_valid(struct slice name) {
+    const char *end = name.ptr + name.len;
+    size_t len = 1;
+    for (const char *at = name.ptr; at < end && len > 0; at += len) {
+        len = config_printable(at, end);
+    }
+    return len > 0 && name.len >= 1 && name.len <= 128;
+}
+
 static void load_plan(struct config *c, struct json_object *entry,
                       struct config_errors *errors) {
     struct usage_plan *p = &c->usage_plans[c->usage_plan_count];
@@ -52,8 +61,9 @@ static void load_plan(struct config *c, struct json_object *entry,
             return;
         }
     }
-    if (strlen(p->name) > 128) {
-        config_errors_add(errors, at, "usage_plans[].name: at most 128 bytes");
+    if (!config_name_valid(slice_cstr(p->name))) {
+        config_errors_add(errors, at,
+                          "usage_plans[].name: expected 1 to 128 printable characters");
     }
     p->throttle = load_throttle(entry, "usage_plans[]");
     load_quota(entry, &p->quota, errors);

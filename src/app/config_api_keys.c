@@ -70,15 +70,6 @@ static int read_digest(struct slice hex, unsigned char out[API_KEY_DIGEST_LEN]) 
     return 0;
 }
 
-static int name_valid(struct slice name) {
-    for (size_t i = 0; i < name.len; i++) {
-        if ((unsigned char)name.ptr[i] < ' ' || name.ptr[i] == 0x7f) {
-            return 0;
-        }
-    }
-    return name.len >= 1 && name.len <= 128;
-}
-
 static int secret_valid(struct slice secret) {
     for (size_t i = 0; i < secret.len; i++) {
         if (secret.ptr[i] <= ' ' || secret.ptr[i] == 0x7f) {
@@ -111,7 +102,7 @@ static struct api_key *next_key(struct loading *l) {
 static void add_key(struct loading *l, struct api_key *k, struct slice name,
                     struct slice plan) {
     struct config *c = l->config;
-    if (!name_valid(name)) {
+    if (!config_name_valid(name)) {
         complain(l, ".name", "expected 1 to 128 printable characters", "");
         return;
     }

@@ -13,17 +13,20 @@ void config_errors_fini(struct config_errors *e) {
     buffer_fini(&e->text);
 }
 
-static int is_control(const char *at) {
+size_t config_printable(const char *at, const char *end) {
     const unsigned char *p = (const unsigned char *)at;
-    return p[0] < ' ' || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
+    if (p[0] < ' ' || p[0] == 0x7f || (p[0] == 0xc2 && end - at > 1 && p[1] < 0xa0)) {
+        return 0;
+    }
+    return utf8_sequence(at, end);
 }
 
 /* What a file holds must neither look like a second message nor steer a terminal. */
 static void make_printable(char *text) {
     const char *end = text + strlen(text);
     while (text < end) {
-        size_t len = utf8_sequence(text, end);
-        if (len == 0 || is_control(text)) {
+        size_t len = config_printable(text, end);
+        if (len == 0) {
             *text = '?';
             len = 1;
         }

@@ -23,4 +23,7 @@ void config_errors_fini(struct config_errors *e);
 void config_errors_add(struct config_errors *e, struct config_mark at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Bytes of the character at `at`, UTF-8 and no control character (of C1 neither), or 0. */
+size_t config_printable(const char *at, const char *end);
+
 #endif

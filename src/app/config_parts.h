@@ -22,6 +22,8 @@ void config_load_routes(struct config *c, struct json_object *root,
 /* After the routes. Fills in access. */
 void config_load_access(struct config *c, struct json_object *root,
                         struct config_errors *errors);
+/* Of an API key or a usage plan: 1 to 128 bytes, printable; they are kept in a JSON file. */
+int config_name_valid(struct slice name);
 const struct api_key_ring *config_load_api_keys(struct config *c, struct json_object *root,
                                                 struct config_errors *errors);
 const struct cors *config_load_cors(struct config *c, struct json_object *root,

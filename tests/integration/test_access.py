@@ -445,17 +445,21 @@ def test_bad_keys_and_plans(tmp_path):
           "no such plan under usage_plans, for the key alice")
     check(tmp_path, plain("Table", "quota: {limit: 1, period: WEEK, offset: 7}"),
           "usage_plans[].quota.offset: at most 6 with a period of WEEK")
+    check(tmp_path, base.replace("name: gold", r'name: "go\nld"'), "usage_plans[].name: expected 1 to 128 printable")
+    check(tmp_path, base.replace("name: alice", r'name: "al\x85ice"'), "api_keys[].name: expected 1 to 128 printable")
     check(tmp_path, base[:base.index("api_keys:")], "POST /music: api_key_required, but there are")
     for rows, what in (("Name,Description\n", "the first line must name the columns"),
                        (f"Key,Name\n{CAROL},c\nshort,d\n", ":3: Key: expected 20 to 128"),
                        (f"Key,Name\n{CAROL},c,\"\n", ":2: a quoted field has no end"),
                        (f"Key,Name,Enabled\n{CAROL},c,maybe\n", ":2: Enabled: expected true"),
                        (f"Key,Name\n{CAROL},\n", ":2: .name: expected 1 to 128"),
+                       # Not UTF-8: the file of quotas could not be read again.
+                       (f"Key,Name\n{CAROL},\udcff\n", ":2: .name: expected 1 to 128"),
                        (f"Key,Name\n{CAROL}-1,b\n\n{CAROL},d\n{CAROL},c\n",
                         "keys.csv:5: API keys d and c have the same key"),
                        (f"Key,Name\n{CAROL},bob\n", "keys.csv:2: API keys bob and bob have the same name")):
         keys = tmp_path / "keys.csv"
-        keys.write_text(rows)
+        keys.write_text(rows, errors="surrogateescape")
         text = plain("Table", more=f"api_keys_file: {keys}\n")
         line = 3 + text[:text.index("api_keys_file")].count("\n")
         assert f":{line}:16: api_keys_file: " in check(tmp_path, text, what)
