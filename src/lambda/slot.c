@@ -44,6 +44,9 @@ static int open_port(uint16_t *port) {
     return fd;
 }
 
+/* Lambda-Runtime-Function-XRay-Error-Cause alone may have 1 MiB. */
+#define API_HEAD_BYTES (1048576 + 16384)
+
 /* Nobody but our own child talks to it, and `next` may wait for hours. */
 static struct server_options api_options(struct function *f) {
     struct server_options o = server_options_default;
@@ -53,6 +56,7 @@ static struct server_options api_options(struct function *f) {
     o.linger_bytes = FUNCTION_LINGER_BYTES;
     o.linger_ms = FUNCTION_LINGER_MS;
     o.parsers = &f->parsers;
+    o.http.head_bytes = API_HEAD_BYTES;
     o.http.body_bytes = FUNCTION_PAYLOAD_MAX;
     o.http.trailer_bytes = FUNCTION_TRAILER_MAX;
     o.request_bytes = (size_t)FUNCTION_PAYLOAD_MAX * 4 * (f->options.per_process + 1);

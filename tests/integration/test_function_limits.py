@@ -138,3 +138,15 @@ def test_answers_that_are_too_large(penstock, dynoxide, runtime):
                              and '"reason":"function_response_too_large"' in line
                              for line in p.log().splitlines()))
     assert p.request("GET", "/big?bytes=1").headers["x-pid"] == pid
+
+
+@pytest.mark.parametrize("runtime", ["node", "python", "ric"])
+def test_long_errors_are_told(penstock, dynoxide, runtime):
+    """AWS's runtime has an error's words in a header field, too, of up to 1 MiB."""
+    p = penstock(dynoxide.url, config(("big", COMMANDS[runtime] + ["app.big"], LONG)))
+    pid = p.request("GET", "/big?bytes=1").headers["x-pid"]
+    for n, size in enumerate((20000, 300000)):
+        assert p.request("GET", f"/big?raise=1&bytes={size}").status == 502
+        wait_for(lambda: len(p.log_events("function_error")) > n)
+        assert "x" * 1000 in p.log_events("function_error")[n]["error"]
+    assert p.request("GET", "/big?bytes=1").headers["x-pid"] == pid
