@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "server/parts.h"
 
 #include <stdio.h>
@@ -68,6 +69,9 @@ static void end_call(struct runtime_response *w, enum function_outcome outcome,
                      struct slice error_type) {
     struct function_result result = {
         .outcome = outcome, .streaming = w->streaming, .error_type = error_type};
+    log_event(LOG_ERROR, function_outcome_name(outcome),
+              log_str("function", w->slot->function->options.name),
+              log_str("request_id", w->call->request_id), log_slice("error_type", error_type));
     runtime_api_finish(w->slot, w->call, &result);
 }
 

@@ -407,6 +407,7 @@ static void wrong_answers(void **state) {
     }
     /* A second answer: the first was accepted, the second not, and nobody else noticed. */
     expect_logged("OK\\\\\\\"}\\\\n\\\"], 403, ");
+    expect_logged("\"error_type\":\"Runtime.TruncatedHTTPRequest\"");
     assert_int_equal(counts().started, 1);
     assert_int_equal(call("{}")->outcome, FUNCTION_OK);
 }
