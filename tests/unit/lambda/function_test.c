@@ -455,7 +455,7 @@ static void starts_at_last(void **state) {
     close(fd);
     unlink(path);
     start_with((struct function_options){.warm = 1}, "flaky", path);
-    for (int turn = 0; turn < 100 && counts().running == 0; turn++) {
+    for (int turn = 0; turn < 1000 && counts().running == 0; turn++) {
         run_ms(20);
     }
     assert_int_equal(counts().running, 1);
