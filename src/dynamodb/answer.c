@@ -53,11 +53,11 @@ static int on_write(struct exchange *x, struct buffer *out) {
         .body = buffer_slice(&d->body),
     };
     error = d->port->write(d->port, &request, out);
-    b->written = error == 0;
+    b->written |= error == 0; /* for good: a copy that left before still counts */
     /* Once it may have left only an answer or the pool's own time-out ends it: until then it
      * may be applied, and nobody of the same key may overtake it. */
     x->deadline_ns = b->written ? 0 : x->deadline_ns;
-    if (b->written) {
+    if (!error) {
         note_leaving(d, b);
     }
     return error;

@@ -25,6 +25,7 @@ struct stub {
     uint64_t now_ns, wake_ns;
     size_t places;
     int reachable;
+    int write_error;
     struct exchange *sent[OPS_MAX];
     size_t count;
     uint64_t epoch_s;
@@ -63,6 +64,9 @@ static int stub_send(struct dynamodb_port *port, struct exchange *x) {
 static int stub_write(struct dynamodb_port *port, const struct wire_request *r,
                       struct buffer *out) {
     struct stub *s = stub_of(port);
+    if (s->write_error) {
+        return s->write_error;
+    }
     s->epoch_s = r->epoch_s;
     s->attempt = r->attempt;
     memcpy(s->id, r->invocation_id, sizeof s->id);
@@ -969,6 +973,26 @@ static void a_close_settles_everything(void **state) {
     stub_end(s);
 }
 
+/* The pool repeats a stale write, and there are no credentials any more: the first copy may
+ * have happened all the same. */
+static void a_close_between_two_copies(void **state) {
+    struct stub *s = stub_new();
+    (void)state;
+    put_song(s, 0, 1);
+    dynamodb_turn(s->d);
+    (void)text_of(s, 0);
+    s->sent[0]->resends = 1;
+    s->write_error = ERR_CREDENTIALS;
+    assert_int_equal(s->sent[0]->events->on_write(s->sent[0], &s->out), ERR_CREDENTIALS);
+    dynamodb_close(s->d, note_closed, s);
+    dynamodb_turn(s->d);
+    assert_int_equal(s->got[0].outcome, OUTCOME_UNKNOWN);
+    s->sent[0]->events->on_done(s->sent[0], ERR_CREDENTIALS, NULL);
+    s->sent[0] = NULL;
+    assert_int_equal(s->got[0].calls, 1);
+    stub_end(s);
+}
+
 /* Its last answer refuses a batch as a whole: nobody knows any more whom it meant. */
 static void a_close_accuses_nobody(void **state) {
     struct stub *s = stub_new();
@@ -1148,6 +1172,7 @@ int main(void) {
         cmocka_unit_test(bad_credentials_are_told_once_a_second),
         cmocka_unit_test(the_date_field_moves_the_clock),
         cmocka_unit_test(a_close_settles_everything),
+        cmocka_unit_test(a_close_between_two_copies),
         cmocka_unit_test(a_close_accuses_nobody),
         cmocka_unit_test(tables_take_turns),
         cmocka_unit_test(no_malloc_in_the_steady_state),
