@@ -33,7 +33,7 @@ static int on_write(struct exchange *x, struct buffer *out) {
     struct dynamodb *d = b->owner;
     struct rng ids;
     char id[37];
-    if (!b->table) {
+    if (!b->table || b->count == 0) {
         return ERR_CANCELED;
     }
     buffer_reset(&d->body, BODY_KEEP_BYTES);

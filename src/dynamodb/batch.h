@@ -13,7 +13,7 @@ struct batch {
     struct dynamodb *owner;
     struct table *table; /* NULL: detached by a close, its ops are settled */
     struct op *ops[COALESCER_OPS_MAX];
-    size_t count;
+    size_t count; /* 0: the time of all was up before it was written */
     uint64_t sent_ns;
     uint8_t lane;
     uint8_t charge;  /* enum batch_charge */

@@ -327,9 +327,24 @@ static void wake_rested(struct dynamodb *d) {
     }
 }
 
-/* Its time is up while it flies. Before a byte was written the pool sees to that itself. */
+/* Out of a batch that waits in the pool: the others may have more time. */
+static void withdraw(struct dynamodb *d, struct op *op) {
+    struct batch *b = op->batch;
+    size_t at = 0;
+    while (b->ops[at] != op) {
+        at++;
+    }
+    b->count--;
+    memmove(&b->ops[at], &b->ops[at + 1], (b->count - at) * sizeof b->ops[0]);
+    op->batch = NULL;
+    op->verdict = VERDICT_NOT_SENT;
+    pipeline_settle(d, op, op_final_outcome(op, 1));
+}
+
+/* Its time is up while it flies. */
 static void abandon(struct dynamodb *d, struct op *op) {
     if (!op->batch->written) {
+        withdraw(d, op);
         return;
     }
     op->verdict = VERDICT_TIMED_OUT;

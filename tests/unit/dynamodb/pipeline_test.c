@@ -841,12 +841,13 @@ static void a_deadline_in_flight(void **state) {
     s->now_ns += 9 * NS_PER_S;
     dynamodb_turn(s->d);
     assert_int_equal(s->got[2].outcome, OUTCOME_TIMEOUT); /* a read is just late */
-    /* One that was never written waits for the pool to say so. */
+    /* One that was never written will not be any more. */
     s->now_ns += 9 * NS_PER_S;
     dynamodb_turn(s->d);
-    assert_int_equal(s->got[1].calls, 0);
-    end_badly(s, 2, ERR_TIMEOUT, EXCHANGE_NOT_SENT);
     assert_int_equal(s->got[1].outcome, OUTCOME_UNAVAILABLE);
+    assert_int_equal(s->sent[2]->events->on_write(s->sent[2], &s->out), ERR_CANCELED);
+    end_badly(s, 2, ERR_CANCELED, EXCHANGE_NOT_SENT);
+    assert_int_equal(s->got[1].calls, 1);
     /* In a batch that is refused, or handed back, the others go on. */
     for (size_t i = 10; i < 14; i++) {
         struct op_request r = {.table = SLICE("Other"),
@@ -867,6 +868,37 @@ static void a_deadline_in_flight(void **state) {
     assert_int_equal(s->got[10].outcome, OUTCOME_UNKNOWN_TIMEOUT);
     answer_status(s, at, 400, "{\"__type\":\"a#ValidationException\",\"message\":\"m\"}");
     assert_int_equal(s->got[11].calls + s->got[12].calls + s->got[13].calls, 0);
+    stub_end(s);
+}
+
+/* In a batch that waits for a connection, each hears at its own deadline; the others leave. */
+static void a_deadline_in_the_pool(void **state) {
+    struct stub *s = stub_new();
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        char item[32];
+        (void)snprintf(item, sizeof item, "{\"k\":{\"S\":\"%zu\"}}", i);
+        struct op_request r = {.table = SLICE("Other"),
+                               .item = slice_cstr(item),
+                               .deadline_ns = s->now_ns + (i == 1 ? 1 : 9) * NS_PER_S,
+                               .done = on_result,
+                               .arg = &s->got[i]};
+        assert_int_equal(dynamodb_submit(s->d, &r), 0);
+    }
+    dynamodb_turn(s->d);
+    assert_int_equal(s->count, 1);
+    s->now_ns += NS_PER_S;
+    dynamodb_turn(s->d);
+    assert_int_equal(s->got[1].outcome, OUTCOME_UNAVAILABLE);
+    assert_int_equal(s->got[0].calls + s->got[2].calls, 0);
+    assert_string_equal(
+        text_of(s, 0),
+        "BatchWriteItem {\"RequestItems\":{\"Other\":[{\"PutRequest\":{\"Item\":"
+        "{\"k\":{\"S\":\"0\"}}}},{\"PutRequest\":{\"Item\":{\"k\":{\"S\":\"2\"}}}}]}}");
+    answer_status(s, 0, 200, "{}");
+    assert_int_equal(s->got[0].outcome, OUTCOME_OK);
+    assert_int_equal(s->got[1].calls, 1);
+    assert_int_equal(s->got[2].outcome, OUTCOME_OK);
     stub_end(s);
 }
 
@@ -1168,6 +1200,7 @@ int main(void) {
         cmocka_unit_test(what_is_handed_back_pays_for_its_retry),
         cmocka_unit_test(deadlines_of_what_waits),
         cmocka_unit_test(a_deadline_in_flight),
+        cmocka_unit_test(a_deadline_in_the_pool),
         cmocka_unit_test(a_drain_does_not_wait_for_the_abandoned),
         cmocka_unit_test(bad_credentials_are_told_once_a_second),
         cmocka_unit_test(the_date_field_moves_the_clock),
