@@ -63,6 +63,9 @@ struct faults {
     unsigned skew;        /* RequestTimeTooSkewed */
     unsigned denied;
     unsigned busy_pool; /* send says ERR_BUSY */
+    unsigned late;      /* it waits in the pool for a connection */
+    unsigned unflushed; /* its connection breaks before its bytes leave: it waits again */
+    unsigned stale;     /* ... after that: the pool repeats what is harmless */
     uint16_t status;    /* of every answer, without a body DynamoDB would write; 0 = none */
 };
 
@@ -96,7 +99,7 @@ struct profile {
 struct world_op {
     uint32_t id; /* its number in the order of acceptance, from 1 */
     uint8_t table, kind, klass;
-    uint8_t settled, flying, ambiguous, bad, condition_fails, flew;
+    uint8_t settled, flying, ambiguous, bad, condition_fails, flew, again, waits;
     uint16_t key;
     uint16_t applied, attempts;
     uint32_t client;
@@ -121,6 +124,7 @@ struct flight {
     struct buffer body;
     uint32_t *ids; /* of the ops it carries */
     size_t id_count;
+    int again; /* it was written before */
 };
 
 struct event {
@@ -262,7 +266,7 @@ static struct world_op *find_op(struct world *w, struct slice table, struct slic
     } else if (id.ptr) {
         op = op_by_id(w, id);
     }
-    ASSERT(!op->settled && !op->flying && op->table == t && op->key == number);
+    ASSERT((!op->settled || op->again) && !op->flying && op->table == t && op->key == number);
     for (struct world_op *o = first; o != op; o = o->next) {
         ASSERT(o && is_read(o) &&
                is_read(op)); /* nobody is before it in line, but among reads */
@@ -501,26 +505,63 @@ static void end_flight(struct world *w, struct flight *f, uint64_t at_ns, int er
     schedule(w, at_ns, EVENT_DONE, 0, f);
 }
 
+/* What the pool does by itself: the same exchange is written once more, in a while. */
+static int write_again(struct world *w, struct flight *f) {
+    const struct faults *x = &w->p.faults;
+    int stale = f->x->resend == EXCHANGE_RESEND_SAFE && !f->x->resends && chance(w, x->stale);
+    if (!stale && !chance(w, x->unflushed)) {
+        return 0;
+    }
+    if (stale) {
+        f->x->resends = 1;
+        for (size_t i = 0; i < f->id_count; i++) {
+            w->ops[f->ids[i] - 1].attempts++;
+        }
+        if (rng_below(&w->rng, 2) && !refuses(w, f)) {
+            apply_all(w, f);
+        }
+        mark_ambiguous(w, f);
+    }
+    f->again = 1;
+    schedule(w, w->now_ns + rng_below(&w->rng, 300 * NS_PER_MS), EVENT_WRITE, 0, f);
+    return 1;
+}
+
+static enum exchange_progress unsent(const struct flight *f) {
+    return f->x->resends ? EXCHANGE_SENT : EXCHANGE_NOT_SENT;
+}
+
 /* The request's bytes go out; all that will come of them is decided here. */
 static void fly(struct world *w, struct flight *f) {
     const struct faults *x = &w->p.faults;
     struct slice raw[25] = {{0}}, table = SLICE_EMPTY;
+    if (f->x->deadline_ns && f->x->deadline_ns <= w->now_ns) {
+        end_flight(w, f, w->now_ns, ERR_TIMEOUT, EXCHANGE_NOT_SENT);
+        return;
+    }
     w->flights++;
     if (w->before_flight) {
         w->before_flight(w);
     }
     if (chance(w, x->unsent)) {
-        end_flight(w, f, w->now_ns + rng_below(&w->rng, NS_PER_MS), ERR_RESET,
-                   EXCHANGE_NOT_SENT);
+        end_flight(w, f, w->now_ns + rng_below(&w->rng, NS_PER_MS), ERR_RESET, unsent(f));
         return;
     }
     buffer_reset(&w->request, 1 << 20);
     int error = f->x->events->on_write(f->x, &w->request);
     if (error) {
-        end_flight(w, f, w->now_ns, error, EXCHANGE_NOT_SENT);
+        end_flight(w, f, w->now_ns, error, unsent(f));
         return;
     }
+    for (size_t i = 0; i < f->id_count; i++) {
+        w->ops[f->ids[i] - 1].flying = 0;
+        w->ops[f->ids[i] - 1].again = 1;
+    }
+    f->id_count = 0;
     read_request(w, f, raw, &table);
+    if (write_again(w, f)) {
+        return;
+    }
     w->cpu_ns += w->p.exchange_cpu_ns + w->p.op_cpu_ns * f->id_count;
     w->exchanges++;
     w->ops_sent += f->id_count;
@@ -529,8 +570,9 @@ static void fly(struct world *w, struct flight *f) {
     }
     for (size_t i = 0; i < f->id_count; i++) {
         struct world_op *op = &w->ops[f->ids[i] - 1];
-        ASSERT(is_read(op) || op->klass == OP_IDEMPOTENT || !op->ambiguous);
-        op->attempts++;
+        ASSERT(is_read(op) || op->klass == OP_IDEMPOTENT || !op->ambiguous ||
+               (op->settled && op->again));
+        op->attempts = (uint16_t)(op->attempts + !f->x->resends);
     }
     int lost = chance(w, x->lost), stall = !lost && chance(w, x->stall);
     if (lost || stall) {
@@ -602,7 +644,12 @@ static int world_send(struct dynamodb_port *port, struct exchange *x) {
     ASSERT(f);
     f->x = x;
     w->in_flight++;
-    schedule(w, w->now_ns, EVENT_WRITE, 0, f);
+    uint64_t write_ns = w->now_ns;
+    if (chance(w, w->p.faults.late)) {
+        write_ns += rng_below(&w->rng, 2 * NS_PER_S);
+        write_ns = x->deadline_ns < write_ns ? x->deadline_ns : write_ns;
+    }
+    schedule(w, write_ns, EVENT_WRITE, 0, f);
     return 0;
 }
 
