@@ -116,7 +116,8 @@ static void one_world(uint64_t seed, enum transport transport) {
     w.options.warm_connections = below(4);
     w.options.connecting_max = 1 + below(3);
     w.options.pipeline_depth = 1 + below(4);
-    w.options.queue_max = below(30);
+    w.options.queue_max =
+        below(30) + (w.options.warm_connections == 0); /* who would connect? */
     w.options.response_timeout_ms = 40;
     w.options.connect_timeout_ms = transport == OVER_TLS ? 500 : 50;
     w.options.retry_pause_ms = 1 + below(3);

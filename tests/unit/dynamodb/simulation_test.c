@@ -69,7 +69,8 @@ static struct profile choose_profile(uint64_t seed) {
     p.outages = below(&r, 5) == 0 ? 50 : 0;
     p.close_after = below(&r, 6) == 0 ? 1 + below(&r, p.ops) : 0;
     p.item_bytes = below(&r, 30) == 0 ? 3000 : below(&r, 40);
-    if (below(&r, 3) == 0) { /* the pool's own doings */
+    p.options.queue_bytes += p.item_bytes; /* one fits, or nobody would ever be done */
+    if (below(&r, 3) == 0) {               /* the pool's own doings */
         p.faults.late = some(&r) / 2;
         p.faults.unflushed = some(&r) / 4;
         p.faults.stale = some(&r) / 4;

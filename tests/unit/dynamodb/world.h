@@ -99,7 +99,7 @@ struct profile {
 struct world_op {
     uint32_t id; /* its number in the order of acceptance, from 1 */
     uint8_t table, kind, klass;
-    uint8_t settled, flying, ambiguous, bad, condition_fails, flew, again, waits;
+    uint8_t settled, flying, ambiguous, bad, condition_fails, flew, again;
     uint16_t key;
     uint16_t applied, attempts;
     uint32_t client;
@@ -124,7 +124,6 @@ struct flight {
     struct buffer body;
     uint32_t *ids; /* of the ops it carries */
     size_t id_count;
-    int again; /* it was written before */
 };
 
 struct event {
@@ -522,7 +521,6 @@ static int write_again(struct world *w, struct flight *f) {
         }
         mark_ambiguous(w, f);
     }
-    f->again = 1;
     schedule(w, w->now_ns + rng_below(&w->rng, 300 * NS_PER_MS), EVENT_WRITE, 0, f);
     return 1;
 }
