@@ -185,7 +185,8 @@ static int find_key(struct dynamodb *d, const struct table *t, const struct op_r
 static int admits(struct dynamodb *d, struct table *t, const struct op_request *request) {
     enum lane_name name = lane_of(d, request);
     struct lane *lane = &t->lanes[name];
-    if (!has_key(request->kind) || !shed_overloaded(&lane->shed, d->now_ns)) {
+    int about_tables = !has_key(request->kind) && request->kind != OP_QUERY;
+    if (about_tables || !shed_overloaded(&lane->shed, d->now_ns)) {
         return 1;
     }
     size_t in_flight = table_in_flight(t, name), limit = table_limiter(t, name)->limit;

@@ -142,6 +142,36 @@ static void bounds_refuse_at_once(void **state) {
     world_end(w);
 }
 
+static uint64_t slow_reads;
+static void on_settled_late(struct world *w, struct world_op *op, const struct op_result *r) {
+    (void)r;
+    slow_reads +=
+        op->submitted_ns > 2 * NS_PER_S && w->now_ns - op->submitted_ns > 500 * NS_PER_MS;
+}
+
+/* Many more than leave: once the first crowd is in, nobody is let in who would wait long. */
+static void reads_do_not_stand_in_a_queue(void **state) {
+    static const enum op_kind kinds[] = {OP_GET_ITEM, OP_QUERY};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct profile p = busy_profile();
+        p.one_kind = 1;
+        p.kind = kinds[i];
+        p.places = 4;
+        p.clients = 4000;
+        p.ops = 100000;
+        p.end_ns = 8 * NS_PER_S;
+        slow_reads = 0;
+        struct world *w = world_new(&p, 9);
+        w->on_settled = on_settled_late;
+        world_run(w);
+        assert_true(w->ok > 4000); /* of 800 a second */
+        assert_true(w->busy > 0);
+        assert_int_equal(slow_reads, 0);
+        world_end(w);
+    }
+}
+
 /* ---- the limiter alone ---- */
 
 static void limiter_rises_by_one_per_limit_successes(void **state) {
@@ -193,6 +223,7 @@ int main(void) {
         cmocka_unit_test(a_hot_key_range_does_not_slow_the_table),
         cmocka_unit_test(one_table_does_not_slow_another),
         cmocka_unit_test(bounds_refuse_at_once),
+        cmocka_unit_test(reads_do_not_stand_in_a_queue),
         cmocka_unit_test(limiter_rises_by_one_per_limit_successes),
         cmocka_unit_test(limiter_cuts_once_per_round_trip),
     };
