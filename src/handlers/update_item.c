@@ -26,11 +26,13 @@ static bool is_null(struct slice typed) {
 static int check_key(const struct patch *patch, const struct model_key_schema *k,
                      struct slice typed) {
     char letter = model_key_type_letter(k->type);
-    /* The body was encoded without the table: binary stands there as S. */
-    char written = letter == 'B' ? 'S' : letter;
     struct slice path = json_member(
         json_member(patch->key_json, slice_of(k->name, k->name_len)), slice_of(&letter, 1));
-    struct slice body = json_member(typed, slice_of(&written, 1));
+    struct slice body = json_member(typed, slice_of(&letter, 1));
+    if (letter == 'B' && !body.ptr) {
+        /* The body was encoded without the table: binary that no `types:` names is S. */
+        body = json_member(typed, SLICE("S"));
+    }
     struct buffer both[2] = {{0}, {0}};
     bool equal = body.len >= 2 && path.len >= 2;
 

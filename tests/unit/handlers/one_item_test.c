@@ -181,6 +181,26 @@ static void update_repeats_the_key(void **state) {
                    "score: a key attribute cannot be changed");
 }
 
+/* A binary key in the body, whether `types:` says what it is or not. */
+static void update_repeats_a_binary_key(void **state) {
+    static const struct model_table blobs = {.name = "Blobs",
+                                             .partition = {"id", 2, MODEL_KEY_B}};
+    static const struct model_type types[] = {{{"id", 2}, MODEL_TYPED_B}};
+    (void)state;
+    for (size_t count = 0; count < 2; count++) {
+        struct builtin_options o = {.table = &blobs, .types = types, .type_count = count};
+        struct penstock_invocation i = {.path = {{"id", "AAE="}},
+                                        BODY("{\"id\":\"AAE=\",\"n\":1}")};
+        run(update_item_invoke, &i, &o);
+        assert_int_equal(i.op_count, 1);
+        assert_null(strstr(i.ops[0].extra, "id"));
+        invocation_fini(&i);
+        i = (struct penstock_invocation){.path = {{"id", "AAE="}},
+                                         BODY("{\"id\":\"AAI=\",\"n\":1}")};
+        assert_refused(&i, update_item_invoke, &o, "id: a key attribute cannot be changed");
+    }
+}
+
 static void update_of_too_many(void **state) {
     char body[20000] = "{", *w = body + 1;
     struct penstock_invocation i = {PATH_A_S};
@@ -243,6 +263,7 @@ int main(void) {
         cmocka_unit_test(update_with_condition),
         cmocka_unit_test(update_refused),
         cmocka_unit_test(update_repeats_the_key),
+        cmocka_unit_test(update_repeats_a_binary_key),
         cmocka_unit_test(update_of_too_many),
         cmocka_unit_test(delete_it),
         cmocka_unit_test(delete_with_condition),
