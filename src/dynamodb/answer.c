@@ -109,7 +109,7 @@ static void regulate(struct dynamodb *d, const struct batch *b, const struct ans
     }
     b->table->throttles += a->verdict == VERDICT_THROTTLED || 2 * back > b->count;
     if (a->verdict == VERDICT_THROTTLED) {
-        if (!a->key_range) { /* a hot key range: its ops rest, the table does not */
+        if (!a->few_keys) { /* else their ops rest, and the table does not */
             limiter_throttled(l, LIMITER_HALVE, in_flight, b->sent_ns, d->now_ns,
                               &d->port->rng);
         }

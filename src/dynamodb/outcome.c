@@ -103,6 +103,13 @@ static int only_key_ranges(struct slice body) {
     return count > 0;
 }
 
+/* With another writer of the same item. */
+static int is_conflict(struct slice name) {
+    return slice_eq(name, SLICE("TransactionConflictException")) ||
+           slice_eq(name, SLICE("TransactionInProgressException")) ||
+           slice_eq(name, SLICE("ReplicatedWriteConflictException"));
+}
+
 static void unescape(struct slice escaped, struct buffer *text, struct slice *out) {
     buffer_reset(text, 65536);
     *out = escaped;
@@ -135,7 +142,8 @@ void answer_read(struct answer *a, const struct http_response *r, struct buffer 
     }
     a->kind = aws_error_classify(r->status, a->error_name);
     a->verdict = verdict_of_kind(a->kind);
-    a->key_range = a->verdict == VERDICT_THROTTLED && only_key_ranges(r->body);
+    a->few_keys = a->verdict == VERDICT_THROTTLED &&
+                  (is_conflict(a->error_name) || only_key_ranges(r->body));
     unescape(escaped, text, &a->message);
 }
 

@@ -43,7 +43,7 @@ extern const struct verdict_rule verdict_rules[VERDICTS];
 struct answer {
     enum verdict verdict;
     enum aws_error_kind kind;
-    int key_range;          /* THROTTLED: for a hot key range, not for the table */
+    int few_keys;           /* THROTTLED: hot key ranges or a conflict, not the table */
     int64_t retry_after_ms; /* -1 = not said; at most a minute */
     struct slice body;
     struct slice error_name;

@@ -494,6 +494,28 @@ static void many_unprocessed_items_are_a_throttle(void **state) {
     assert_int_equal(limit_after(20, 20), 5);
 }
 
+/* Somebody else is at that very item: no reason to slow the table. */
+static void a_conflict_is_its_item_s(void **state) {
+    static const char *const names[] = {"TransactionConflictException",
+                                        "TransactionInProgressException",
+                                        "ReplicatedWriteConflictException"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct stub *s = stub_new();
+        char body[128];
+        (void)snprintf(body, sizeof body, "{\"__type\":\"a#%s\",\"message\":\"m\"}", names[i]);
+        put_song(s, 0, 1);
+        dynamodb_turn(s->d);
+        answer_status(s, 0, 400, body);
+        assert_int_equal(s->got[0].calls, 0); /* it rests */
+        assert_int_equal(s->d->counts.retries_throttle, 1);
+        assert_int_equal(s->d->tables[0]->writes.limit, LIMITER_MAX);
+        s->now_ns += NS_PER_S;
+        dynamodb_turn(s->d);
+        stub_end(s);
+    }
+}
+
 static void the_longest_deadline_is_the_exchange_s(void **state) {
     struct stub *s = stub_new();
     (void)state;
@@ -1187,6 +1209,7 @@ int main(void) {
         cmocka_unit_test(a_lone_write_is_stored_by_dynamodb_alone),
         cmocka_unit_test(an_answer_to_another_batch_is_not_believed),
         cmocka_unit_test(many_unprocessed_items_are_a_throttle),
+        cmocka_unit_test(a_conflict_is_its_item_s),
         cmocka_unit_test(the_longest_deadline_is_the_exchange_s),
         cmocka_unit_test(a_missing_table_fails_its_own_ops),
         cmocka_unit_test(a_refused_batch_is_bisected),
