@@ -225,8 +225,7 @@ void conn_pump(struct server_conn *c) {
     if (node != NULL && slot_of(node)->starved) {
         server_resume_later(c->server, c); /* for those ahead of it, which are gone */
     }
-    if (c->continue_due && !c->cut && !c->broken &&
-        (node == NULL || slot_of(node) == c->intake)) {
+    if (c->continue_due && (node == NULL ? !c->no_more : slot_of(node) == c->intake)) {
         c->continue_due = 0;
         write_bytes(c, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
     }

@@ -202,6 +202,31 @@ static void expect_continue_waits_for_its_turn(void **state) {
     front_stop(f);
 }
 
+/* Behind the last answer nothing comes, whether its owner or the peer has made it the last. */
+static void no_continue_behind_the_last_answer(void **state) {
+    (void)state;
+    for (int half_closed = 0; half_closed < 2; half_closed++) {
+        struct front *f = start();
+        f->hold = 1;
+        f->close_answer = !half_closed;
+        struct client *c = client_connect(f);
+        client_send(f, c,
+                    GET "POST /b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+                        "Content-Length: 3\r\n\r\n");
+        turn_until(f, f->held_count == 1);
+        if (half_closed) {
+            shutdown(c->fd, SHUT_WR);
+            turn_until(f, front_reason(f, "incomplete_request") == 1);
+        }
+        front_answer(f, f->held[0]);
+        turn_until(f, client_ended(c));
+        assert_int_equal(client_count(c, BYE), 1);
+        assert_int_equal(client_count(c, "100 Continue"), 0);
+        client_close(c);
+        front_stop(f);
+    }
+}
+
 static void no_continue_when_refused(void **state) {
     (void)state;
     for (int how = 0; how < 2; how++) {
@@ -473,6 +498,7 @@ int main(void) {
         cmocka_unit_test(head_has_length_but_no_body),
         cmocka_unit_test(http_1_0),
         cmocka_unit_test(expect_continue_waits_for_its_turn),
+        cmocka_unit_test(no_continue_behind_the_last_answer),
         cmocka_unit_test(no_continue_when_refused),
         cmocka_unit_test(route_may_take_more_than_usual),
         cmocka_unit_test(half_close_is_answered),
