@@ -264,8 +264,8 @@ static void on_answer(struct load_connection *c, uint64_t now_ns) {
 static void malformed(struct load_connection *c, const char *reason) {
     struct load_worker *w = c->worker;
     if (c->used == 0) { /* nobody asked: an error all the same */
-        load_recorder_error(&w->recorder, w->plan->begin_ns, loop_now_ns(&w->loop),
-                            LOAD_ERROR_MALFORMED, reason);
+        uint64_t now_ns = loop_now_ns(&w->loop);
+        load_recorder_error(&w->recorder, now_ns, now_ns, LOAD_ERROR_MALFORMED, reason);
     }
     load_connection_fail(c, LOAD_ERROR_MALFORMED, reason);
 }

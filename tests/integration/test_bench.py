@@ -297,6 +297,21 @@ def test_warm_up_is_left_out(target, tmp_path):
     assert set(result["statuses"]) == {"200"} and 0.45 < result["seconds"] < 0.6
 
 
+def test_a_word_unasked_in_the_warm_up_is_left_out(target, tmp_path):
+    greeted = [0]
+
+    def greet_twice(connection):
+        greeted[0] += 1
+        if greeted[0] > 2:
+            return False
+        connection.sendall(b"220 hello\r\n")
+        connection.recv(1)
+        return True
+    result, _ = measured(tmp_path, "-w", "1", "-d", "300ms", "-c", 1,
+                         target(on_connect=greet_twice).url)
+    assert greeted[0] >= 3 and result["answered"] > 0 and not any(result["errors"].values())
+
+
 def test_latency_is_the_targets(sink, tmp_path):
     result, _ = measured(tmp_path, "-c", 8, "-d", 2, *PUT, sink("--plain", "--latency-ms", "20").url)
     latency = result["latency_us"]
