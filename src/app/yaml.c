@@ -207,15 +207,51 @@ static struct json_object *load_document(yaml_parser_t *parser, struct slice tex
     return root;
 }
 
+static int start(yaml_parser_t *parser, struct slice text, struct config_errors *errors) {
+    if (!yaml_parser_initialize(parser)) {
+        config_errors_add(errors, (struct config_mark){0, 0}, "out of memory");
+        return ERR_NOMEM;
+    }
+    yaml_parser_set_input_string(parser, (const unsigned char *)text.ptr, text.len);
+    return 0;
+}
+
+static int has_anchor(const yaml_event_t *e) {
+    return (e->type == YAML_SCALAR_EVENT && e->data.scalar.anchor) ||
+           (e->type == YAML_SEQUENCE_START_EVENT && e->data.sequence_start.anchor) ||
+           (e->type == YAML_MAPPING_START_EVENT && e->data.mapping_start.anchor);
+}
+
+/* Before they are resolved. Whatever else is wrong is found when they are. */
+static int check_anchors(struct slice text, struct config_errors *errors) {
+    yaml_parser_t parser;
+    yaml_event_t event;
+    size_t count = 0;
+    int error = start(&parser, text, errors);
+    if (error != 0) {
+        return error;
+    }
+    for (int end = 0; error == 0 && !end && yaml_parser_parse(&parser, &event);) {
+        end = event.type == YAML_STREAM_END_EVENT;
+        count += (size_t)has_anchor(&event);
+        if (count > YAML_ANCHORS_MAX) {
+            config_errors_add(errors, mark_of(event.start_mark), "more than %d anchors",
+                              YAML_ANCHORS_MAX);
+            error = ERR_LIMIT;
+        }
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return error;
+}
+
 static struct json_object *parse(struct slice text, struct config_errors *errors) {
     yaml_parser_t parser;
     struct json_object *root;
 
-    if (!yaml_parser_initialize(&parser)) {
-        config_errors_add(errors, (struct config_mark){0, 0}, "out of memory");
+    if (check_anchors(text, errors) != 0 || start(&parser, text, errors) != 0) {
         return NULL;
     }
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text.ptr, text.len);
     root = load_document(&parser, text, errors);
     if (root && !is_last(&parser, text, errors)) {
         json_object_put(root);

@@ -15,6 +15,8 @@
 #define YAML_BYTES_MAX 16777216
 #define YAML_NODES_MAX 100000
 #define YAML_DEPTH_MAX 32
+/* The parser compares each with all before it. */
+#define YAML_ANCHORS_MAX 1000
 
 /* The caller owns the tree (json_object_put). NULL when errors were added. */
 struct json_object *yaml_load(FILE *file, struct config_errors *errors);

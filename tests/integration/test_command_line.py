@@ -107,6 +107,8 @@ def bomb():
     ("# nothing\n---\n...\n", "3:1", "expected a map"),
     ("- a\n- b\n", "1:1", "expected a map"),
     ("listen: &a [*a]\n", "1:9", "too deep or too large"),
+    pytest.param("a: [" + ",".join(f"&a{n} b" for n in range(50000)) + "]\n", r"1:\d+",
+                 "more than 1000 anchors", id="anchors"),
     (bomb(), r"\d+:\d+", "too deep or too large"),
     ("".join(" " * n + "a:\n" for n in range(40)), r"\d+:\d+", "too deep or too large"),
     ("a: " + "[" * 5000, r"\d+:\d+", "not valid YAML"),
