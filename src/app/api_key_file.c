@@ -4,7 +4,10 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define FIELDS_MAX 32 /* columns that are looked at */
 
@@ -130,25 +133,38 @@ static int read_rows(struct reading *r, void (*each)(void *arg, const struct api
     return error;
 }
 
+/* NULL, or what is wrong. Not through stdio, which would keep a second copy of the keys. */
+static const char *read_open(int fd, struct buffer *out) {
+    struct stat info;
+    ssize_t got = 0;
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        return strerror(errno);
+    }
+    if (!S_ISREG(info.st_mode)) { /* a pipe might keep the main thread waiting */
+        return "not a file";
+    }
+    NEED_MEMORY(buffer_reserve(out, API_KEY_FILE_MAX + 1) == 0);
+    do {
+        got = read(fd, buffer_tail(out), API_KEY_FILE_MAX + 1 - out->len);
+        buffer_grow(out, got > 0 ? (size_t)got : 0);
+    } while (got > 0 && out->len <= API_KEY_FILE_MAX);
+    return got < 0 ? strerror(errno) : NULL;
+}
+
 static int read_bytes(const char *path, struct buffer *out, char problem[API_KEY_PROBLEM_MAX]) {
     int error = 0;
-    FILE *in = fopen(path, "rbe");
-    NEED_MEMORY(buffer_reserve(out, API_KEY_FILE_MAX + 1) == 0);
-    if (in != NULL) {
-        (void)setvbuf(in, NULL, _IONBF, 0); /* no second copy of the keys */
-        buffer_grow(out, fread(buffer_tail(out), 1, API_KEY_FILE_MAX + 1, in));
-    }
-    if (in == NULL || ferror(in)) {
-        (void)snprintf(problem, API_KEY_PROBLEM_MAX, "%s: cannot be read: %s", path,
-                       strerror(errno));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const char *wrong = read_open(fd, out);
+    if (wrong != NULL) {
+        (void)snprintf(problem, API_KEY_PROBLEM_MAX, "%s: cannot be read: %s", path, wrong);
         error = ERR_IO;
     } else if (out->len > API_KEY_FILE_MAX) {
         (void)snprintf(problem, API_KEY_PROBLEM_MAX, "%s: over %d bytes", path,
                        API_KEY_FILE_MAX);
         error = ERR_LIMIT;
     }
-    if (in != NULL) {
-        (void)fclose(in);
+    if (fd >= 0) {
+        (void)close(fd);
     }
     return error;
 }

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from conftest import BINARY, unique
-from test_reload import hup, reload
+from test_reload import hup, refused as refused_reload, reload
 
 ALICE = "alice-0123456789-0123456789"
 BOB = "bob-0123456789-0123456789-01"
@@ -463,6 +463,26 @@ def test_bad_keys_and_plans(tmp_path):
         text = plain("Table", more=f"api_keys_file: {keys}\n")
         line = 3 + text[:text.index("api_keys_file")].count("\n")
         assert f":{line}:16: api_keys_file: " in check(tmp_path, text, what)
+
+
+@pytest.mark.parametrize("kind, words", [
+    ("pipe", "cannot be read: not a file"), ("folder", "cannot be read: not a file"),
+    ("gone", "cannot be read: No such file or directory"), ("large", "over "), ("empty", ":1: the first line must")])
+def test_key_files_that_a_reload_refuses(serve, tmp_path, kind, words):
+    keys = tmp_path / "keys"
+    keys.write_text(f"Name,Key\ncarol,{CAROL}\n")
+    p = serve(plain(unique("Keys"), more=f"api_keys_file: {keys}\n"))
+    keys.unlink()
+    if kind == "pipe":
+        os.mkfifo(keys)
+    elif kind == "folder":
+        keys.mkdir()
+    elif kind in ("large", "empty"):
+        keys.write_text("x" * (1 << 26) if kind == "large" else "")
+    entry = refused_reload(p, rf"api_keys_file: {keys}.*{words}.*")
+    line = p.file.read_text().split("api_keys_file")[0].count("\n") + 1
+    assert entry["error"].startswith(f"{p.file}:{line}:16: ")
+    assert post(p, CAROL).status == 201
 
 
 def test_the_handler_knows_the_key(serve):
