@@ -5,6 +5,7 @@
 #include "gateway/access_template.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -234,9 +235,25 @@ static struct config *load_tree(struct json_object *root, struct config_errors *
     return c;
 }
 
+/* A reload must not wait for somebody to open the other end of a pipe. */
+static FILE *open_file(const char *file) {
+    if (strcmp(file, "-") == 0) {
+        return stdin;
+    }
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return NULL;
+    }
+    FILE *in = fcntl(fd, F_SETFL, 0) == 0 ? fdopen(fd, "rb") : NULL;
+    if (!in) {
+        (void)close(fd);
+    }
+    return in;
+}
+
 struct config *config_load(const char *file, struct config_errors *errors) {
     struct config *c = NULL;
-    FILE *in = strcmp(file, "-") == 0 ? stdin : fopen(file, "rb");
+    FILE *in = open_file(file);
     if (!in) {
         config_errors_add(errors, (struct config_mark){0, 0}, "cannot be opened: %s",
                           strerror(errno));

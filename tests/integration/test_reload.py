@@ -320,6 +320,23 @@ def test_refused(penstock, dynoxide, what):
     assert "cannot be opened" in hup(p, "reload_refused")["error"]
 
 
+@pytest.mark.parametrize("kind, words", [("pipe", ":1:1: the file is empty"), ("empty", ":1:1: the file is empty"),
+                                         ("folder", ": cannot be read: Is a directory")])
+def test_file_that_is_none(penstock, dynoxide, kind, words):
+    table = unique("T")
+    p = penstock(dynoxide.url, table=table, config=BASE.format(table=table, mode="a"))
+    p.file.unlink()
+    if kind == "pipe":
+        os.mkfifo(p.file)
+    elif kind == "folder":
+        p.file.mkdir()
+    else:
+        p.file.touch()
+    assert hup(p, "reload_refused")["error"] == f"{p.file}{words}"
+    assert p.request("POST", "/music", {"Artist": "a", "SongTitle": "b"}).status == 201
+    assert p.request("GET", "/healthz", port=p.admin).status == 200
+
+
 def test_function_that_no_descriptor_is_left_for(penstock, dynoxide):
     """Found out by the workers, after the file was good."""
     table = unique("T")
