@@ -148,10 +148,10 @@ int main(int argc, char **argv) {
     log_threshold = LOG_OFF;
     tls_global_init();
     raise_descriptor_limit();
-    load_run_block_signals();
     uint64_t started_epoch_ms = clock_wall_ms();
     int code = prepare();
     if (!code) {
+        load_run_block_signals();
         code = measure();
         code = code ? code : report(started_epoch_ms);
     }

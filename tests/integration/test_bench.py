@@ -538,6 +538,18 @@ def test_interrupted(sink, tmp_path):
 
 # ---- the progress line ----
 
+def test_interrupted_before_it_runs(tmp_path):
+    """While it reads a pipe that nobody writes into."""
+    os.mkfifo(tmp_path / "lines")
+    p = subprocess.Popen([str(BENCH), "--body-file", tmp_path / "lines", "http://127.0.0.1:1/"])
+    with open(tmp_path / "lines", "w"):
+        p.send_signal(signal.SIGINT)
+        try:
+            assert p.wait(20) == -signal.SIGINT
+        finally:
+            p.kill()
+
+
 def test_progress_only_on_a_terminal(sink, tmp_path):
     s = sink("--plain")
     assert bench("-d", 1, *PUT, s.url).stderr == ""
