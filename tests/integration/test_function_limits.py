@@ -37,7 +37,8 @@ def test_the_routes_time_is_its_own(penstock, dynoxide, tmp_path):
         ("meet", PYTHON + ["app.meet"], LONG + "    warm: 1\n"),
         ("stream", NODE + ["app.stream"], LONG + "    warm: 1\n    invoke_mode: RESPONSE_STREAM\n"),
         routes="  - route: GET /soon\n    function: meet\n    timeout_ms: 300\n"
-               "  - route: GET /streamed\n    function: stream\n    timeout_ms: 300\n"))
+               "  - route: GET /streamed\n    function: stream\n    timeout_ms: 300\n"),
+        head="drain: {deadline_ms: 300}\n")
     wait_for(lambda: len(p.log_events("function_ready")) == 2)
     for n, (route, rest, go) in enumerate((
             ("soon", f"dir={tmp_path}&me=1&all=2", "meet-2"), ("streamed", f"before={tmp_path}/go", "go"))):
@@ -50,6 +51,8 @@ def test_the_routes_time_is_its_own(penstock, dynoxide, tmp_path):
     assert p.request("GET", f"/meet?dir={tmp_path}&me=3&all=2").json()["me"] == "3"
     assert p.request("GET", "/stream").body == b"xxxxx"
     assert len(p.log_events("function_start")) == 2  # the processes of the beginning
+    assert p.request("GET", f"/soon?dir={tmp_path}&me=4&all=9").status == 504
+    assert p.stop() == 0  # with a function that goes on still
 
 
 @pytest.mark.parametrize("runtime", ["node", "python"])
