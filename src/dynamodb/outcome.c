@@ -142,6 +142,10 @@ void answer_read(struct answer *a, const struct http_response *r, struct buffer 
     }
     a->kind = aws_error_classify(r->status, a->error_name);
     a->verdict = verdict_of_kind(a->kind);
+    if (a->verdict == VERDICT_REFUSED && a->error_name.len == 0 && r->status != 400 &&
+        r->status != 413) {
+        a->verdict = VERDICT_DENIED; /* not DynamoDB's: that names what is wrong */
+    }
     a->few_keys = a->verdict == VERDICT_THROTTLED &&
                   (is_conflict(a->error_name) || only_key_ranges(r->body));
     unescape(escaped, text, &a->message);

@@ -12,7 +12,7 @@ enum verdict {
     VERDICT_STORED,           /* done, and the answer is to be believed */
     VERDICT_CONDITION_FAILED, /* it did not happen, as asked */
     VERDICT_REFUSED,          /* the request is wrong, and would be again */
-    VERDICT_DENIED,           /* no such table, no permission */
+    VERDICT_DENIED,           /* no such table, no permission, nobody who knows DynamoDB */
     VERDICT_RENEWABLE,        /* credentials or clock: once more with new ones */
     VERDICT_THROTTLED,        /* it did not happen; later it may */
     VERDICT_UNPROCESSED,      /* the same, of one op of a batch */

@@ -219,6 +219,13 @@ static void put_song(struct stub *s, size_t i, int song) {
     assert_int_equal(submit(s, i, OP_PUT_ITEM, item, NULL, OP_IDEMPOTENT), 0);
 }
 
+static void put_songs(struct stub *s, int from, int to) {
+    for (int k = from; k < to; k++) {
+        put_song(s, (size_t)k, k);
+    }
+    dynamodb_turn(s->d);
+}
+
 static const char *text_of(struct stub *s, size_t i) {
     buffer_reset(&s->out, 1 << 20);
     struct exchange *x = s->sent[i];
@@ -561,6 +568,21 @@ static void a_missing_table_fails_its_own_ops(void **state) {
     stub_end(s);
 }
 
+/* DynamoDB names what it refuses. Who does not is not DynamoDB, and no item is to blame. */
+static void a_nameless_refusal_accuses_nobody(void **state) {
+    static const uint16_t statuses[] = {302, 404, 405, 421};
+    (void)state;
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        struct stub *s = stub_new();
+        put_songs(s, 0, 2);
+        answer_status(s, 0, statuses[i], "<html>nothing here</html>");
+        assert_int_equal(s->count, 1);
+        assert_int_equal(s->got[0].outcome, OUTCOME_DENIED);
+        assert_int_equal(s->got[1].outcome, OUTCOME_DENIED);
+        stub_end(s);
+    }
+}
+
 /* 25 with one bad: halves until it stands alone; its companions are stored. */
 static void a_refused_batch_is_bisected(void **state) {
     (void)state;
@@ -705,13 +727,6 @@ static void what_the_pool_repeated_may_have_happened(void **state) {
     answer_status(s, 1, 400, throttled);
     assert_int_equal(s->got[1].outcome, OUTCOME_UNKNOWN);
     stub_end(s);
-}
-
-static void put_songs(struct stub *s, int from, int to) {
-    for (int k = from; k < to; k++) {
-        put_song(s, (size_t)k, k);
-    }
-    dynamodb_turn(s->d);
 }
 
 /* What fills no batch waits for those whose batch has just returned, for the delay at most; and
@@ -1212,6 +1227,7 @@ int main(void) {
         cmocka_unit_test(a_conflict_is_its_item_s),
         cmocka_unit_test(the_longest_deadline_is_the_exchange_s),
         cmocka_unit_test(a_missing_table_fails_its_own_ops),
+        cmocka_unit_test(a_nameless_refusal_accuses_nobody),
         cmocka_unit_test(a_refused_batch_is_bisected),
         cmocka_unit_test(a_batch_is_bounded_in_bytes),
         cmocka_unit_test(the_server_says_when_to_come_back),
