@@ -51,9 +51,11 @@ void key_line_leave(struct dynamodb *d, struct op *op) {
         slab_release(&d->lines, line);
         return;
     }
-    /* The bytes of the op that leaves go with it. */
-    line->node.key = container_of(line->ops.first, struct op, line_node)->key;
-    release_first(d, line);
+    const struct op *first = container_of(line->ops.first, struct op, line_node);
+    line->node.key = first->key; /* the bytes of the op that leaves go with it */
+    if (op_is_write(op) || op_is_write(first)) { /* else they were all let go before */
+        release_first(d, line);
+    }
 }
 
 struct op *key_line_first(const struct table *t, struct slice key) {

@@ -6,6 +6,9 @@
 #include "model/json_cursor.h"
 #include "support/unit.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -1153,6 +1156,29 @@ static void no_malloc_in_the_steady_state(void **state) {
     stub_end(s);
 }
 
+/* Thousands may read a hot key at once: one that ends must not look at all of them. */
+static void a_read_that_ends_looks_at_no_crowd(void **state) {
+#ifdef __SANITIZE_ADDRESS__
+    struct stub *s = stub_new();
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(submit(s, i, OP_GET_ITEM, KEY1, NULL, OP_IDEMPOTENT), 0);
+    }
+    dynamodb_turn(s->d);
+    assert_int_equal(s->count, 4);
+    const struct list *flying = &s->d->tables[0]->lanes[LANE_READS].flying;
+    struct op *last = container_of(flying->last, struct op, node);
+    size_t behind = offsetof(struct op, bytes) - offsetof(struct op, state);
+    ASAN_POISON_MEMORY_REGION(&last->state, behind);
+    answer_status(s, 0, 200, "{}");
+    ASAN_UNPOISON_MEMORY_REGION(&last->state, behind);
+    assert_int_equal(s->got[0].outcome, OUTCOME_OK);
+    stub_end(s);
+#else
+    (void)state;
+#endif
+}
+
 static void never_called(void *arg, const struct op_result *result) {
     (void)arg;
     (void)result;
@@ -1248,6 +1274,7 @@ int main(void) {
         cmocka_unit_test(a_close_accuses_nobody),
         cmocka_unit_test(tables_take_turns),
         cmocka_unit_test(no_malloc_in_the_steady_state),
+        cmocka_unit_test(a_read_that_ends_looks_at_no_crowd),
     };
     log_threshold = LOG_OFF;
     return cmocka_run_group_tests(tests, NULL, NULL);
