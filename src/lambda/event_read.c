@@ -348,17 +348,32 @@ static const char *read_body(const struct reading *g) {
     return NULL;
 }
 
-/* 1.0 has no route key, but a method and a resource. */
+static bool is_resource(struct slice s) {
+    for (size_t k = 0; k < s.len; k++) {
+        unsigned char c = (unsigned char)s.ptr[k];
+        if (c <= ' ' || c == 127) {
+            return false;
+        }
+    }
+    return s.len > 0 && s.ptr[0] == '/';
+}
+
+/* "POST /music/{id}" */
+static bool is_route_key(struct slice s) {
+    struct slice resource;
+    return http_field_name_valid(slice_split(s, ' ', &resource)) && is_resource(resource);
+}
+
+/* 1.0 has no route key, but a method and a resource. What is neither is $default. */
 static const char *read_route_key(const struct reading *g, struct slice method) {
     struct slice key = text_member(g->event, "routeKey");
     struct slice resource = text_member(g->event, "resource");
-    bool made = key.len == 0 && resource.len > 0 && resource.ptr[0] == '/';
-    if (made) {
+    if (key.len == 0 && is_resource(resource)) {
         char *text = arena_printf(g->arena, SLICE_FMT " " SLICE_FMT, SLICE_ARG(method),
                                   SLICE_ARG(resource));
         key = slice_cstr(text);
     } else {
-        key = arena_copy(g->arena, key.len > 0 ? key : SLICE("$default"));
+        key = arena_copy(g->arena, is_route_key(key) ? key : SLICE("$default"));
     }
     g->out->route_key = key;
     return key.ptr ? NULL : no_memory;

@@ -270,6 +270,8 @@ static void events_by_hand(void **state) {
          "/a", "/a", "x=1&x=2%20%23", "$default"},
         {EVENT_2("\"rawPath\":\"/a\",\"queryStringParameters\":{\"x\":\"1,2\"}"), "/a", "/a",
          "x=1,2", "$default"},
+        {EVENT_2("\"rawPath\":\"/a\",\"routeKey\":\"GET a\""), "/a", "/a", "", "$default"},
+        {EVENT_1("\"path\":\"/a\",\"resource\":\"/a\\u0000b\""), "/a", "/a", "", "$default"},
     };
     for (size_t k = 0; k < COUNT(cases); k++) {
         struct fake_request *f = bare_request();
