@@ -4,9 +4,11 @@ Every process is started on a free loopback port, waited for, and stopped by its
 PENSTOCK_BUILD names the build folder, PENSTOCK_STORES where deps/store.sh put the stores,
 PENSTOCK_NPM where deps/npm.sh put AWS's Node packages.
 """
+import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -28,9 +30,13 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REG
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the range Linux gives to connections: one of those could take it before the program
+    that it is for listens on it."""
+    while True:
+        port = random.SystemRandom().randrange(20000, 32768)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("", port))
+            return port
 
 
 def read_to_end(s):
