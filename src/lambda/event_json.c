@@ -124,27 +124,36 @@ static void context_1(struct json_out *j, const struct facts *f) {
     out_end(j, SLICE("}"));
 }
 
+/* What both formats have as maps. */
+struct lists {
+    struct out_pairs headers, query, path, stage;
+};
+
+static struct lists lists_of(const struct facts *f) {
+    struct lists l = {
+        .headers = {.headers = f->http->headers.items, .count = f->http->headers.count},
+        .query = {.pairs = f->event->query_parameters,
+                  .count = f->event->query_parameter_count},
+        .path = {.pairs = f->event->path_parameters, .count = f->event->path_parameter_count},
+    };
+    l.stage.pairs = event_stage_variables(f->i, &l.stage.count);
+    return l;
+}
+
 static void event_1(struct json_out *j, const struct facts *f) {
-    struct out_pairs headers = {.headers = f->http->headers.items,
-                                .count = f->http->headers.count};
-    struct out_pairs query = {.pairs = f->event->query_parameters,
-                              .count = f->event->query_parameter_count};
-    struct out_pairs path = {.pairs = f->event->path_parameters,
-                             .count = f->event->path_parameter_count};
-    struct out_pairs stage = {0};
-    stage.pairs = event_stage_variables(f->i, &stage.count);
+    struct lists l = lists_of(f);
     out_begin(j, SLICE("{"));
     out_member(j, "version", SLICE("1.0"));
     out_member(j, "resource", event_resource_path(f->event->route_key));
     out_member(j, "path", f->event->path);
     out_member(j, "httpMethod", event_method(f->http));
-    out_single_values(j, "headers", &headers);
-    out_multi_values(j, "multiValueHeaders", &headers);
-    out_single_values(j, "queryStringParameters", &query);
-    out_multi_values(j, "multiValueQueryStringParameters", &query);
+    out_single_values(j, "headers", &l.headers);
+    out_multi_values(j, "multiValueHeaders", &l.headers);
+    out_single_values(j, "queryStringParameters", &l.query);
+    out_multi_values(j, "multiValueQueryStringParameters", &l.query);
     context_1(j, f);
-    out_single_values(j, "pathParameters", &path);
-    out_single_values(j, "stageVariables", &stage);
+    out_single_values(j, "pathParameters", &l.path);
+    out_single_values(j, "stageVariables", &l.stage);
     put_body(j, f->http, true);
     out_end(j, SLICE("}"));
 }
@@ -194,27 +203,20 @@ static void context_2(struct json_out *j, const struct facts *f) {
 }
 
 static void event_2(struct json_out *j, const struct facts *f) {
-    struct out_pairs headers = {.headers = f->http->headers.items,
-                                .count = f->http->headers.count,
-                                .skip = SLICE("cookie"),
-                                .lower = true};
-    struct out_pairs query = {.pairs = f->event->query_parameters,
-                              .count = f->event->query_parameter_count};
-    struct out_pairs path = {.pairs = f->event->path_parameters,
-                             .count = f->event->path_parameter_count};
-    struct out_pairs stage = {0};
-    stage.pairs = event_stage_variables(f->i, &stage.count);
+    struct lists l = lists_of(f);
+    l.headers.skip = SLICE("cookie");
+    l.headers.lower = true;
     out_begin(j, SLICE("{"));
     out_member(j, "version", SLICE("2.0"));
     out_member(j, "routeKey", f->event->route_key);
     out_member(j, "rawPath", f->event->raw_path);
     out_member(j, "rawQueryString", f->event->raw_query);
     cookies_2(j, f->http);
-    out_joined_values(j, "headers", &headers);
-    out_joined_values(j, "queryStringParameters", &query);
+    out_joined_values(j, "headers", &l.headers);
+    out_joined_values(j, "queryStringParameters", &l.query);
     context_2(j, f);
-    out_joined_values(j, "pathParameters", &path);
-    out_joined_values(j, "stageVariables", &stage);
+    out_joined_values(j, "pathParameters", &l.path);
+    out_joined_values(j, "stageVariables", &l.stage);
     put_body(j, f->http, false);
     out_end(j, SLICE("}"));
 }
