@@ -97,10 +97,7 @@ static void count_written(struct server_conn *c, size_t len) {
     }
 }
 
-/* No memory for an answer, or the stream has failed and on_end will say so: either way the
- * order of the answers can no longer be kept, and none follows. Not closed here, where the
- * owner is on the stack. */
-static void break_conn(struct server_conn *c, const char *reason) {
+void conn_break(struct server_conn *c, const char *reason) {
     reason = c->stream.error != 0 ? "reset" : reason;
     c->broken = c->broken ? c->broken : reason;
     server_resume_later(c->server, c);
@@ -120,7 +117,7 @@ static int has_memory(struct server_conn *c, size_t bytes) {
 
 static void write_bytes(struct server_conn *c, struct slice bytes) {
     if (stream_write(&c->stream, bytes)) {
-        break_conn(c, "no_memory");
+        conn_break(c, "no_memory");
         return;
     }
     count_written(c, bytes.len);
@@ -130,7 +127,7 @@ static void write_answer(struct server_conn *c, struct http_response_head *head,
                          struct slice *body, size_t bound) {
     char *out = stream_reserve(&c->stream, bound);
     if (out == NULL) {
-        break_conn(c, "no_memory");
+        conn_break(c, "no_memory");
         return;
     }
     size_t len = format(out, head, body);
@@ -253,7 +250,7 @@ static void tell_owner(const struct server_slot *slot, const struct server_answe
 static void keep_answer(struct server_slot *slot, struct http_response_head *head,
                         struct slice *body, size_t bound) {
     if (reserve_kept(slot, bound)) {
-        break_conn(slot->request.conn, "no_memory");
+        conn_break(slot->request.conn, "no_memory");
         return;
     }
     buffer_grow(&slot->answer, format(buffer_tail(&slot->answer), head, body));
@@ -280,7 +277,7 @@ static void answer_with(struct server_slot *slot, const struct server_answer *an
     int now = in_turn(slot);
     slot->request.answered = 1;
     if (!c->broken && !has_memory(c, bound)) {
-        break_conn(c, "answer_memory");
+        conn_break(c, "answer_memory");
     }
     if (c->broken) {
         body = SLICE_EMPTY;
@@ -385,7 +382,7 @@ int server_begin(struct server_request *r, const struct server_answer *answer) {
     head.keep_alive = r->http.minor != 0 && !last;
     char *out = slot_reserve(slot, http_response_bound(&head, SLICE_EMPTY));
     if (out == NULL) {
-        break_conn(c, "no_memory"); /* and on_abandon follows */
+        conn_break(c, "no_memory"); /* and on_abandon follows */
     } else {
         size_t len = head.status >= 200 ? http_format_response(out, &head, SLICE_EMPTY) : 0;
         if (len == 0) {
@@ -412,7 +409,7 @@ bool server_write(struct server_request *r, struct slice part) {
     }
     char *out = slot_reserve(slot, part.len + HTTP_CHUNK_EXTRA);
     if (out == NULL) {
-        break_conn(c, "no_memory");
+        conn_break(c, "no_memory");
         return true;
     }
     size_t len = part.len;
@@ -450,7 +447,7 @@ void server_end(struct server_request *r) {
     if (slot->chunked && !slot->bodyless && !r->conn->broken) {
         char *out = slot_reserve(slot, last.len);
         if (out == NULL) {
-            break_conn(r->conn, "no_memory");
+            conn_break(r->conn, "no_memory");
         } else {
             memcpy(out, last.ptr, last.len);
             slot_wrote(slot, last.len);

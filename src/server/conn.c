@@ -17,6 +17,10 @@
 
 #include <unistd.h>
 
+/* How long an answer may wait for its reader when others need the memory. */
+#define SLOW_READER_MS       1000
+#define SLOW_READERS_AT_ONCE 16
+
 static const struct state_def states[] = {
     [CONN_OPENING] = {"opening", STATE_BIT(CONN_READING) | STATE_BIT(CONN_BUSY) |
                                      STATE_BIT(CONN_LINGERING) | STATE_BIT(CONN_CLOSING)},
@@ -171,6 +175,23 @@ void conn_on_write_due(struct deadline_queue *q, struct deadline *d) {
     }
     s->timeouts++;
     conn_close(c, "write_timeout");
+}
+
+void conn_end_slow_readers(struct server *s) {
+    const struct deadline_queue *q = &s->queues[QUEUE_WRITE];
+    uint64_t armed_before_ns = loop_now_ns(s->loop) - SLOW_READER_MS * NS_PER_MS;
+    size_t ended = 0;
+    LIST_FOR_EACH (node, &q->waiting) { /* by age */
+        struct deadline *d = container_of(node, struct deadline, node);
+        struct server_conn *c = container_of(d, struct server_conn, write_deadline);
+        if (ended == SLOW_READERS_AT_ONCE || d->due_ns > armed_before_ns + q->length_ns) {
+            return;
+        }
+        if (!c->broken && !conn_closing(c)) {
+            conn_break(c, "slow_reader");
+            ended++;
+        }
+    }
 }
 
 /* --- choosing what comes next --- */

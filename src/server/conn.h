@@ -27,7 +27,6 @@ enum conn_state {
 };
 
 struct server_listener;
-
 struct server_conn {
     struct stream stream;
     struct server *server;
@@ -73,15 +72,17 @@ struct server_conn {
 
 /* conn.c */
 void conn_accept(struct server_listener *from, int fd);
-/* After every event: chooses the state and its deadline, starts or stops reading, or finishes.
- * The connection may be closing afterwards. */
+/* After every event: what comes next. The connection may be closing afterwards. */
 void conn_settle(struct server_conn *c);
 /* An answer that is not out has its time from now on, if it has not already. */
 void conn_watch_write(struct server_conn *c);
+/* Others need the memory: the answers that have waited longest are given up, a few at once. */
+void conn_end_slow_readers(struct server *s);
+/* No answer can follow, for this reason. Closed in the next turn: the owner is on the stack. */
+void conn_break(struct server_conn *c, const char *reason);
 /* Closes now. The reason (a static string) is logged and counted. */
 void conn_close(struct server_conn *c, const char *reason);
-/* Closes where nothing went wrong, or what did has its line already: the reason is logged for
- * those who debug. */
+/* Closes where nothing went wrong, or what did has its line already. */
 void conn_end(struct server_conn *c, const char *reason);
 /* The one line of an answer with a reason, where its owner has none. */
 void conn_log_answer(const struct server_conn *c, const char *event, const char *reason,
@@ -111,7 +112,7 @@ void conn_account(struct server_conn *c);
 void conn_drop_parser(struct server_conn *c);
 /* Whether a request more may be taken in now. */
 int conn_may_parse(const struct server_conn *c);
-/* Answers with an error in its turn and closes after it; the arriving request is dropped. */
+/* Answers with an error in its turn and closes after it. */
 void conn_refuse(struct server_conn *c, unsigned status, const char *reason);
 /* The body that is arriving is no longer wanted: no request after it. */
 void conn_drop_intake(struct server_conn *c);

@@ -192,6 +192,13 @@ void conn_refuse(struct server_conn *c, unsigned status, const char *reason) {
                                            .reason = reason});
 }
 
+static void refuse_for_memory(struct server_conn *c, size_t bytes) {
+    if (bytes <= c->server->options.request_bytes) { /* there can be room */
+        conn_end_slow_readers(c->server);
+    }
+    conn_refuse(c, 503, "request_memory");
+}
+
 /* --- parsing --- */
 
 int conn_may_parse(const struct server_conn *c) {
@@ -221,7 +228,7 @@ static void hand_out(struct server_conn *c, struct server_slot *slot) {
 static void begin_intake(struct server_conn *c) {
     size_t bytes = request_bytes(c, 0);
     if (over_bytes(c, bytes)) {
-        conn_refuse(c, 503, "request_memory");
+        refuse_for_memory(c, bytes);
         return;
     }
     struct server_slot *slot = new_slot(c, bytes);
@@ -316,7 +323,7 @@ static void on_head(struct server_conn *c) {
     } else if (http_request_parser_limit_body(c->parser, out.body_limit)) {
         conn_refuse(c, 413, "body_too_large");
     } else if (over_bytes(c, request_bytes(c, head->content_length))) {
-        conn_refuse(c, 503, "request_memory");
+        refuse_for_memory(c, request_bytes(c, head->content_length));
     } else if (head->expect_continue && head->has_body) {
         c->continue_due = 1;
         conn_pump(c);
@@ -327,7 +334,7 @@ static void on_request(struct server_conn *c) {
     const struct http_request *http = http_request_parser_request(c->parser);
     size_t bytes = request_bytes(c, http->body.len);
     if (over_bytes(c, bytes)) {
-        conn_refuse(c, 503, "request_memory");
+        refuse_for_memory(c, bytes);
         return;
     }
     struct server_slot *slot = new_slot(c, bytes);
@@ -413,7 +420,7 @@ static void after_parse(struct server_conn *c) {
     }
     conn_account(c);
     if (conn_arriving(c) && over_bytes(c, c->held)) {
-        conn_refuse(c, 503, "request_memory");
+        refuse_for_memory(c, c->held);
     }
 }
 

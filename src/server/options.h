@@ -20,7 +20,8 @@ struct server_options {
     size_t out_bytes;      /* unsent answer bytes of a connection: reading pauses; 262144 */
     /* Of requests and unsent answers, all connections: a request beyond is 503. Answers to what
      * was already taken in may pass out_bytes until half of this is used; then their connection
-     * is closed ("answer_memory"). 268435456 */
+     * is closed ("answer_memory"). A request beyond also ends some of those whose answers have
+     * waited longest ("slow_reader"). 268435456 */
     size_t request_bytes;
     uint64_t header_timeout_ms; /* from the first byte to the end of the head: 408; 10000 */
     uint64_t body_timeout_ms;   /* without enough progress: 408; 10000 */

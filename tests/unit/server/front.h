@@ -188,6 +188,14 @@ static inline void front_stop(struct front *f) {
     free(f);
 }
 
+static inline void wait_ms(struct front *f, uint64_t ms) {
+    uint64_t end = front_now_ms() + ms;
+    while (front_now_ms() < end) {
+        loop_turn(&f->loop);
+        usleep(500);
+    }
+}
+
 static inline uint64_t front_reason(const struct front *f, const char *name) {
     size_t count;
     const struct server_reason *reasons = server_reasons(f->server, &count);

@@ -179,6 +179,51 @@ static void one_large_answer_may_take_it_all(void **state) {
     front_stop(f);
 }
 
+/* Whether a request with so large a body may come: 1; or is refused for want of memory: 0. */
+static int may_send(struct front *f, size_t bytes) {
+    struct client *c = client_connect(f);
+    char head[120];
+    (void)snprintf(head, sizeof head,
+                   "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+                   "Content-Length: %zu\r\n\r\n",
+                   bytes);
+    client_send(f, c, head);
+    turn_until(f, client_count(c, "HTTP/1.1 ") > 0);
+    int may = client_count(c, "HTTP/1.1 100 Continue") == 1;
+    assert_true(may || client_count(c, "HTTP/1.1 503 ") == 1);
+    client_close(c);
+    return may;
+}
+
+/* Clients that each hold an answer within their own bound, and together all of the memory, lose
+ * them when another asks; not at once, and not for a request that could never have room. */
+static void slow_readers_make_room(void **state) {
+    (void)state;
+    struct server_options o = server_options_default;
+    o.request_bytes = 1000000;
+    o.http.body_bytes = 2000000;
+    struct front *f = start(o);
+    struct client *c[DEAF];
+    for (int i = 0; i < DEAF; i++) {
+        c[i] = deaf(f, 1);
+        turn(f, 30);
+    }
+    size_t held = f->server->bytes;
+    assert_false(may_send(f, 900000));
+    assert_int_equal(front_reason(f, "slow_reader"), 0);
+    wait_ms(f, 1200);
+    assert_false(may_send(f, 1900000));
+    assert_int_equal(f->server->bytes, held);
+    assert_false(may_send(f, 900000));
+    turn_until(f, f->server->bytes < 100000);
+    assert_in_range(front_reason(f, "slow_reader"), 1, DEAF);
+    assert_true(may_send(f, 900000));
+    for (int i = 0; i < DEAF; i++) {
+        client_close(c[i]);
+    }
+    front_stop(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_that_wait_pause_reading),
@@ -186,6 +231,7 @@ int main(void) {
         cmocka_unit_test(requests_are_refused_when_answers_take_all),
         cmocka_unit_test(answers_to_what_was_taken_in_are_bounded),
         cmocka_unit_test(one_large_answer_may_take_it_all),
+        cmocka_unit_test(slow_readers_make_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

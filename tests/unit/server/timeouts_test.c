@@ -23,14 +23,6 @@ static struct front *start_with(struct server_options o) {
     return front_start(&o, "127.0.0.1:0");
 }
 
-static void wait_ms(struct front *f, uint64_t ms) {
-    uint64_t end = front_now_ms() + ms;
-    while (front_now_ms() < end) {
-        loop_turn(&f->loop);
-        usleep(500);
-    }
-}
-
 /* 59 */
 static void no_byte_at_all(void **state) {
     (void)state;
